@@ -1,0 +1,170 @@
+"""Price floor: what a shipment from outside must at least cost, and what makes up the difference.
+
+Terms, market wedge, border duty and promise come from the same numbers here. Which parties are bound on a day is read
+from the setting; solving for prices is left to the market, origin to the border.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from friendshore.faces import Duty, PriceGap, Promise, Tariff, Wedge
+from friendshore.instruments.clause import Bound, LevyOn, PhasedClause, Setting, Share, borders, lane
+from friendshore.instruments.names import Countries, GoodId
+from friendshore.instruments.price import TimedPrice, check_basis, on_the_day
+from friendshore.marked import wrong
+from friendshore.units import to_float
+
+Form = Literal["adjustable_levy", "minimum_import_price", "undertaking", "fixed_duty"]
+NONE, WHOLE = Decimal(0), Decimal(1)
+
+
+class PriceFloor(PhasedClause):
+    """A price that goods from outside must not undercut; the levy lifts them to it.
+
+    Promises, once phased in: levy = max(0, reference price - base), never more, the base being the one the clause
+    names; delivered price >= reference price; under "non_parties", goods that originate in a party never pay it.
+
+    Forms: an `adjustable_levy` takes the gap at the border, for the treasury. Under a `minimum_import_price` the seller
+    raises his price to the floor and keeps the gap; under an `undertaking` he keeps `exporter_share` of it. A
+    `fixed_duty` is the gap at adoption as a specific duty: it does not move with the price, so it promises no floor.
+    """
+
+    word: ClassVar[str] = "floor"
+
+    good: GoodId = Field(description="One mineral at one stage, as `friendshore world goods` lists them.")
+    reference_price: TimedPrice = Field(description="With currency, unit and the substance it is quoted for.")
+    levy_on: LevyOn = Field(
+        description="What the reference price is compared with: landed_duty_paid (cif and duty) or cif."
+    )
+    form: Form = Field("adjustable_levy", description="How the gap is made up, and who gets it.")
+    applies_to: Literal["non_parties", "everyone"] = Field(
+        "non_parties", description="Whose goods: those from outside, or from every other country."
+    )
+    exempt: Countries = Field(
+        (), description="Countries outside whose goods do not pay, such as trade-agreement partners."
+    )
+    exporter_share: Annotated[Share, Field(gt=0, lt=1)] | None = Field(
+        None, description="Part of the gap that the seller keeps; for an undertaking only."
+    )
+    price_at_adoption: TimedPrice | None = Field(
+        None, description="The price, on the `levy_on` basis, from which a fixed duty measures its gap."
+    )
+    dispersion: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.0, description="Relative standard deviation of consignment prices around their yearly mean."
+    )
+
+    @model_validator(mode="after")
+    def the_form_has_its_terms(self) -> Self:
+        for form, key in (("undertaking", "exporter_share"), ("fixed_duty", "price_at_adoption")):
+            given = getattr(self, key) is not None
+            if self.form == form and not given:
+                raise wrong("missing", f"form {form} needs {key}", hint=str(type(self).model_fields[key].description))
+            if self.form != form and given:
+                raise wrong("unused-term", f"{key} has no meaning under form {self.form}", at=(key,))
+        return self
+
+    @model_validator(mode="after")
+    def prices_are_for_the_good(self, info: ValidationInfo) -> Self:
+        check_basis(self.reference_price, (self.good,), info, ("reference_price",))
+        check_basis(self.price_at_adoption, (self.good,), info, ("price_at_adoption",))
+        return self
+
+    @property
+    def share(self) -> Decimal:
+        """phi, the part of the gap that the seller keeps."""
+        if self.form == "minimum_import_price":
+            return WHOLE
+        return self.exporter_share or NONE
+
+    def reference_usd_t(self, setting: Setting) -> Decimal | None:
+        """The reference price on the day, USD per contained tonne to the cent; None where none holds."""
+        return on_the_day(self.reference_price, setting.good(self.good), setting)
+
+    def wedges(self, setting: Setting) -> tuple[Wedge, ...]:
+        """A price gap at each party's outer border; a specific duty on top where the gap was fixed at adoption."""
+        found: list[Wedge] = []
+        for good, exporters, party, reference in self._terms(setting):
+            where = lane(good, exporters, party.members)
+            if self.form == "fixed_duty":
+                duty = to_float(self._fixed_usd_t(setting, reference) * party.phase)
+                found.append(Tariff(clause=self.id, lane=where, specific_usd_t=duty, adds=True))
+                continue
+            found.append(
+                PriceGap(
+                    clause=self.id,
+                    lane=where,
+                    reference_usd_t=to_float(reference),
+                    levy_on=self.levy_on,
+                    phase=to_float(party.phase),
+                    exporter_share=to_float(self.share),
+                    dispersion=self.dispersion,
+                )
+            )
+        return tuple(found)
+
+    def duties(self, setting: Setting) -> tuple[Duty, ...]:
+        """The levy that a consignment owes the treasury; none under a minimum import price, whose gap the seller keeps.
+
+        phase is the clause's times (1 - exporter share), so that amount = phase * max(0, reference - base) holds for
+        an undertaking too.
+        """
+        found: list[Duty] = []
+        for good, exporters, party, reference in self._terms(setting):
+            fixed = self.form == "fixed_duty"
+            if self.share == WHOLE:
+                continue
+            found.append(
+                Duty(
+                    clause=self.id,
+                    article=self.article,
+                    good=good,
+                    exporters=exporters,
+                    importers=party.members,
+                    reference_usd_t=None if fixed else reference,
+                    levy_on=None if fixed else self.levy_on,
+                    phase=WHOLE if fixed else party.phase * (WHOLE - self.share),
+                    specific_usd_t=self._fixed_usd_t(setting, reference) * party.phase if fixed else None,
+                    as_of=setting.as_of,
+                )
+            )
+        return tuple(found)
+
+    def promises(self, setting: Setting) -> tuple[Promise, ...]:
+        """A charge on imports, or a price that imports must keep."""
+        touches = {
+            "adjustable_levy": "import_duty",
+            "fixed_duty": "import_duty",
+            "minimum_import_price": "price_requirement",
+            "undertaking": "price_undertaking",
+        }[self.form]
+        facts = (("form", self.form), ("levy_on", self.levy_on), ("applies_to", self.applies_to))
+        return tuple(
+            Promise(
+                clause=self.id,
+                touches=touches,
+                goods=(good,),
+                bound=party.members,
+                affected=exporters,
+                facts=(*facts, ("reference_usd_t", str(reference)), ("phase", str(party.phase))),
+            )
+            for good, exporters, party, reference in self._terms(setting)
+        )
+
+    def _terms(self, setting: Setting) -> list[tuple[str, frozenset[str], Bound, Decimal]]:
+        """The good, who pays, at whose border, and the reference price: what every face is made from."""
+        bound = setting.bound(self)
+        if not bound or (reference := self.reference_usd_t(setting)) is None:
+            return []
+        outside = setting.select((self.applies_to,)) - setting.select(self.exempt)
+        good = setting.good(self.good)
+        return [(good, exporters, party, reference) for exporters, party in borders(outside, bound)]
+
+    def _fixed_usd_t(self, setting: Setting, reference: Decimal) -> Decimal:
+        if self.price_at_adoption is None:
+            return NONE
+        adopted = on_the_day(self.price_at_adoption, setting.good(self.good), setting)
+        return NONE if adopted is None else max(NONE, reference - adopted)
