@@ -1,0 +1,161 @@
+"""The market as arrays: who can make what, who can buy it from whom, and what the base year looked like.
+
+A `Network` is frozen and knows no policy beyond the duties and taxes of its base. `run` builds it from a world;
+`policy.impose` adds an experiment. Four kinds of row: sources (a good made in a country, with a price), markets (a good
+used in a country, with a cost index), routes (source to market) and activities (recipes that join markets to sources).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from friendshore.market.curves import Array, Demand, Index, Supply
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Network:
+    """I sources, M markets, R routes (sorted by market, then source), K activities; masses in t, prices in USD/t.
+
+    `log_share` is ln w0 and `delivered0` d0, so that V = V0 and w = w0 in the base; a latent route has a prior share. In
+    homogeneous sourcing neither is used. `theta` is sigma over the mean base price of the market.
+    """
+
+    goods: tuple[str, ...]
+    countries: tuple[str, ...]
+    sourcing: Literal["logit", "homogeneous"]
+
+    source_good: Index
+    source_country: Index
+    source_price: Array  # base price; the starting point where there is no base
+    source_size: Array  # tonnes by which residuals are scaled
+    source_floor: Array  # price below which joint output in glut is discarded
+
+    market_good: Index
+    market_country: Index
+    theta: Array
+    index0: Array  # V0
+    demand: Demand
+
+    route_source: Index
+    route_market: Index
+    log_share: Array
+    delivered0: Array
+    freight: Array
+    premium: Array
+    fob_valued: Array  # h: 1.0 where the importer's customs value leaves freight out
+    tariff0: Array
+    specific0: Array
+    export_tax0: Array
+    export_specific0: Array
+    flow0: Array
+
+    activities: tuple[str, ...]
+    activity_country: Index
+    supply: Supply
+    capacity: Array
+    fixed_cost: Array  # USD per tonne of level; by-product credits enter with a minus
+    support: Array  # base support, USD per tonne of level
+    support_holder: tuple[str, ...]
+
+    out_activity: Index
+    out_source: Index
+    out_coef: Array
+    in_activity: Index
+    in_market: Index
+    in_coef: Array
+
+    recovery_activity: Index
+    recovery_host: Index
+    recovery_content: Array  # tonnes recoverable per tonne of host level
+
+    stock_build: Array  # (M,) tonnes bought into stock, constant
+    stock_release: Array  # (I,) tonnes sold out of stock, constant
+    absolute: bool  # accounts are levels, not changes against a base
+
+    # A customs union keeps a share of the duty with the importing country and passes the rest to its budget.
+    kept_share: Array  # (countries,)
+    budget: tuple[str, ...]  # (countries,) account that takes the rest
+
+    @cached_property
+    def market_start(self) -> Index:
+        """First route of each market; every market has at least one."""
+        return np.searchsorted(self.route_market, np.arange(self.market_good.size)).astype(np.intp)
+
+    @cached_property
+    def route_good(self) -> Index:
+        return self.market_good[self.route_market]
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """One dense (markets x sources) block per good that is traded."""
+        made = []
+        for g in range(len(self.goods)):
+            sources, markets = np.flatnonzero(self.source_good == g), np.flatnonzero(self.market_good == g)
+            if sources.size == 0 or markets.size == 0:
+                continue
+            routes = np.flatnonzero(self.route_good == g)
+            column = np.zeros(self.source_good.size, dtype=np.intp)
+            column[sources] = np.arange(sources.size)
+            row = np.zeros(self.market_good.size, dtype=np.intp)
+            row[markets] = np.arange(markets.size)
+            r, c = row[self.route_market[routes]], column[self.route_source[routes]]
+            made.append(Block(g, _span(sources), _span(markets), _span(routes), r, c, r * sources.size + c))
+        return tuple(made)
+
+    def source_index(self) -> dict[tuple[str, str], int]:
+        return {
+            (self.goods[g], self.countries[c]): i
+            for i, (g, c) in enumerate(zip(self.source_good, self.source_country, strict=True))
+        }
+
+    def market_index(self) -> dict[tuple[str, str], int]:
+        return {
+            (self.goods[g], self.countries[c]): i
+            for i, (g, c) in enumerate(zip(self.market_good, self.market_country, strict=True))
+        }
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where one good sits in the flat arrays. Spans are slices: sources, markets and routes are sorted by good."""
+
+    good: int
+    sources: slice
+    markets: slice
+    routes: slice
+    row: Index  # of each route, within the block
+    column: Index
+    cell: Index
+
+    @property
+    def full(self) -> bool:
+        """Whether every source serves every market."""
+        rows, columns = self.shape
+        return self.routes.stop - self.routes.start == rows * columns
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.markets.stop - self.markets.start, self.sources.stop - self.sources.start
+
+    def dense(self, values: Array) -> Array:
+        """Route values of this good as a (markets, sources) matrix, zero where there is no route."""
+        rows, columns = self.shape
+        part = values[self.routes]
+        if part.size == rows * columns:
+            return part.reshape(rows, columns)
+        out = np.zeros(rows * columns)
+        out[self.cell] = part
+        return out.reshape(rows, columns)
+
+
+def _span(rows: Index) -> slice:
+    if rows.size and rows[-1] - rows[0] + 1 != rows.size:
+        raise AssertionError("sources, markets and routes must be sorted by good")
+    return slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)

@@ -1,0 +1,648 @@
+"""What a draft agreement does, as a set of runs and the tables that answer the questions put to it.
+
+Solves the base year, the status quo at a date, the agreement, two reactions to it (an export tax that harvests the levy, a
+ban), the agreement with licences read as taxes, and a grid of elasticities. Prints nothing: `report` does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from friendshore.errors import MarketError
+from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Wedge
+from friendshore.outcome import Outcome
+from friendshore.run import DEFAULT, Assumptions, clear_network, compare, compile_world, measures
+from friendshore.world.tables import World
+
+if TYPE_CHECKING:
+    from friendshore.agreement.document import Agreement
+
+SCALES = (0.5, 1.0, 2.0)
+HOLDS = 0.99  # of the reference: an inside price this near is held
+STAGE_GROUP = {
+    "ore": "miners",
+    "intermediate": "refiners",
+    "refined": "refiners",
+    "product": "makers of products",
+    "scrap": "recyclers",
+}
+TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
+RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs and the tables made from them; money in USD a year, masses in tonnes a year.
+
+    floors      clause, good, article, illustrative, reference_usd_t, party, before_usd_t, after_usd_t, inside_ratio_before,
+                inside_ratio_after, binds, holds, levied_t, levy_usd, sigma_holds
+    outside     clause, good, before_usd_t, after_usd_t           mean producer price outside the parties
+    levies      clause, good, exporter, importer, t, levy_usd_t, levy_usd
+    pays        country, item, usd                                agreement less status quo
+    pays_2024   country, item, usd                                agreement less the base year
+    groups      group, usd
+    suppliers   good, largest_before, share_before_pct, largest_after, share_after_pct
+    reactions   reaction, world_usd, parties_usd, outsiders_usd, levy_usd, export_tax_usd, unserved_t, status
+    protection  good, stage, price_change_pct, input_cost_change_pct, effective_protection_pct
+    licence_forms  clause, good, levy_usd_as_quota, levy_usd_as_export_tax, rent_usd_as_quota, rent_usd_as_tax
+    stability   country, usd, rank, rank_min, rank_max
+    """
+
+    world_name: str
+    deal_id: str
+    title: str
+    as_of: date
+    horizon: int
+    parties: tuple[str, ...]
+    outcomes: dict[str, Outcome]
+    floors: pl.DataFrame
+    outside: pl.DataFrame
+    levies: pl.DataFrame
+    pays: pl.DataFrame
+    pays_2024: pl.DataFrame
+    groups: pl.DataFrame
+    suppliers: pl.DataFrame
+    reactions: pl.DataFrame
+    protection: pl.DataFrame
+    licence_forms: pl.DataFrame
+    stability: pl.DataFrame
+    kendall_tau_min: float | None
+    draws: int
+    levels: int
+    illustrative: int
+    seconds: float
+    notes: tuple[str, ...]
+
+    TABLES = (
+        "floors", "outside", "levies", "pays", "pays_2024", "groups", "suppliers", "reactions", "protection",
+        "licence_forms", "stability",
+    )  # fmt: skip
+
+    def document(self) -> dict[str, Any]:
+        """The study as plain JSON values, without the outcomes."""
+        plain = (
+            "world_name",
+            "deal_id",
+            "title",
+            "horizon",
+            "parties",
+            "kendall_tau_min",
+            "draws",
+            "levels",
+            "illustrative",
+            "seconds",
+            "notes",
+        )
+        return {
+            "as_of": self.as_of.isoformat(),
+            **{name: getattr(self, name) for name in plain},
+            **{name: getattr(self, name).to_dicts() for name in self.TABLES},
+        }
+
+
+def study(
+    world: World,
+    deal: Agreement,
+    *,
+    as_of: date | None = None,
+    assume: Assumptions = DEFAULT,
+    shocks: Iterable[Wedge] = (),
+    progress: Callable[[str], None] = lambda _: None,
+    stability: bool = True,
+) -> Study:
+    """Run an agreement against the status quo, its reactions and its assumptions.
+
+    Parameters
+    ----------
+    world, deal : the base year and the draft
+    as_of : date that picks the terms; the agreement's run date if None
+    shocks : wedges of what others do meanwhile, in the status quo and the agreement alike
+    progress : called with a sentence before each longer part
+    stability : whether to solve the grid of 3 sigma and 3 epsilon scales too
+
+    Raises
+    ------
+    InputRefused, MarketError   as `run.clear`
+    """
+    began = time.perf_counter()
+    shocks = tuple(shocks)
+    as_of = as_of or deal.run_date
+    network = compile_world(world, assume)
+    quo = [*measures(world, None, as_of, assume)[0], *shocks]
+    terms, _ = measures(world, deal, as_of, assume)
+    full = [*terms, *shocks]
+    own = full[len(quo) - len(shocks) : len(full) - len(shocks)]
+
+    progress("clearing the base year, the status quo and the agreement")
+    base = clear_network(world, network, measures(world, None, None, assume)[0], assume=assume, name="base year")
+    before = clear_network(world, network, quo, assume=assume, as_of=as_of, name=f"status quo at {as_of}")
+    after = clear_network(world, network, full, assume=assume, as_of=as_of, name=deal.id, start=before.state)
+    parties = _parties(own)
+
+    progress("the reactions: harvest, ban")
+    outcomes = {"base": base, "before": before, "agreement": after}
+    notes: list[str] = []
+    harvest = harvest_taxes(after)
+    target = _largest_outsider(before, own, parties)
+    extra = {"harvest": harvest, "ban": export_ban(own, target, parties) if target else []}
+    for name, wedges in extra.items():
+        if not wedges:
+            notes.append(
+                f"The reaction '{name}' does not apply: no levy is charged."
+                if name == "harvest"
+                else f"The reaction '{name}' does not apply."
+            )
+            continue
+        try:
+            outcomes[name] = clear_network(
+                world, network, [*full, *wedges], assume=assume, as_of=as_of, name=name, start=after.state
+            )
+        except MarketError as stuck:
+            notes.append(f"The reaction '{name}' has no answer: {stuck}.")
+
+    progress("licences as taxes")
+    other = replace(assume, licences_as="export_tax" if assume.licences_as == "quota" else "quota")
+    forms = _licence_forms(world, deal, as_of, other, shocks, own, before, after)
+    grid: dict[tuple[float, float], tuple[Outcome, Outcome]] = {(1.0, 1.0): (before, after)}
+    if stability:
+        progress("stability over nine pairs of elasticities")
+        grid |= _grid(world, assume, quo, full, as_of, before, after, notes)
+    ranks, tau = _ranks(grid)
+    return Study(
+        world_name=before.world,
+        deal_id=deal.id,
+        title=deal.title,
+        as_of=as_of,
+        horizon=assume.horizon,
+        parties=tuple(sorted(parties)),
+        outcomes=outcomes,
+        floors=_floors(deal, own, before, after, grid),
+        outside=_outside(own, parties, before, after),
+        levies=_levies(own, after),
+        pays=compare(before, after).by_country(),
+        pays_2024=compare(base, after).by_country(),
+        groups=_groups(world, parties, before, after),
+        suppliers=_suppliers(own, parties, before, after),
+        reactions=_reactions(parties, outcomes),
+        protection=_protection(world, network, parties, before, after),
+        licence_forms=forms,
+        stability=ranks,
+        kendall_tau_min=tau,
+        draws=len(grid),
+        levels=sum(1 for clause in deal.clauses if _has_level(clause)),
+        illustrative=sum(1 for clause in deal.clauses if _has_level(clause) and clause.illustrative),
+        seconds=time.perf_counter() - began,
+        notes=(*notes, *_limits(outcomes, target)),
+    )
+
+
+# -- reactions ------------------------------------------------------------------------------------------------------------
+
+
+def harvest_taxes(after: Outcome) -> list[Wedge]:
+    """The exporters' answer that costs them nothing: on each levied route an export tax equal to the gap.
+
+    tax = levy / (1 + tariff), so that duty paid reaches the reference. Under a fully phased floor on the landed price every
+    price and tonne stays, and the money moves from the importers' treasuries to the exporters'.
+    """
+    rows = after.flows.filter((pl.col("levy_usd_t") > 0) & (pl.col("t") > 0))
+    made: list[Wedge] = []
+    for good, exporter, importer, levy, slope in rows.select(
+        "good", "exporter", "importer", "levy_usd_t", "tariff"
+    ).iter_rows():
+        lane = Lane(good=good, exporters=frozenset({exporter}), importers=frozenset({importer}))
+        made.append(ExportTax(clause=f"harvest.{good}", lane=lane, specific_usd_t=levy / (1.0 + slope), adds=True))
+    return made
+
+
+def export_ban(own: Iterable[Wedge], exporter: str, parties: frozenset[str]) -> list[Wedge]:
+    """The hardest answer: one exporter sells none of the floored goods to the parties."""
+    goods = sorted({w.lane.good for w in own if isinstance(w, PriceGap)})
+    return [
+        Ban(clause=f"ban.{good}", lane=Lane(good=good, exporters=frozenset({exporter}), importers=parties - {exporter}))
+        for good in goods
+    ]
+
+
+def _parties(own: Iterable[Wedge]) -> frozenset[str]:
+    """Countries that hold a floor; where there is none, those that any measure of the agreement names as importer or payer."""
+    floors = [w.lane.importers for w in own if isinstance(w, PriceGap)]
+    lanes = [w.lane.importers for w in own if hasattr(w, "lane")]
+    producers = [w.producers for w in own if hasattr(w, "producers")]
+    return frozenset().union(*(floors or lanes or producers))
+
+
+def _largest_outsider(before: Outcome, own: Iterable[Wedge], parties: frozenset[str]) -> str | None:
+    """The outsider that sells the parties most of the floored goods and what is made of them, by value in the base year."""
+    floored = {w.lane.good for w in own if isinstance(w, PriceGap)}
+    goods = floored | _downstream(before, floored) if floored else set()
+    price = before.prices.select("good", pl.col("country").alias("exporter"), "base_usd_t")
+    sold = (
+        before.flows.filter(
+            pl.col("good").is_in(goods) & pl.col("importer").is_in(parties) & ~pl.col("exporter").is_in(parties)
+        )
+        .join(price, on=["good", "exporter"])
+        .group_by("exporter")
+        .agg(usd=(pl.col("base_t") * pl.col("base_usd_t")).sum())
+        .sort(["usd", "exporter"], descending=[True, False])
+    )
+    return None if sold.height == 0 or sold["usd"][0] <= 0 else str(sold["exporter"][0])
+
+
+def _has_level(clause: Any) -> bool:
+    """Whether a clause states a price level that somebody had to choose."""
+    return any(getattr(clause, name, None) is not None for name in ("reference_price", "strike", "amount"))
+
+
+# -- tables ---------------------------------------------------------------------------------------------------------------
+
+
+def _floors(
+    deal: Agreement,
+    own: list[Wedge],
+    before: Outcome,
+    after: Outcome,
+    grid: dict[tuple[float, float], tuple[Outcome, Outcome]],
+) -> pl.DataFrame:
+    clauses = {clause.id: clause for clause in deal.clauses}
+    old, new = _index(before), _index(after)
+    by_sigma = {sigma: _index(pair[1]) for (sigma, eps), pair in sorted(grid.items()) if eps == 1.0}
+    levied = {
+        (g, j): (t, usd)
+        for g, j, t, usd in after.flows.filter(pl.col("levy_usd_t") > 0)
+        .group_by("good", "importer")
+        .agg(pl.col("t").sum(), usd=(pl.col("t") * pl.col("levy_usd_t")).sum())
+        .iter_rows()
+    }
+    rows = []
+    for wedge in own:
+        if not isinstance(wedge, PriceGap):
+            continue
+        clause = clauses.get(wedge.clause)
+        for party in sorted(wedge.lane.importers):
+            key = (wedge.lane.good, party)
+            if key not in new:
+                continue
+            t, usd = levied.get(key, (0.0, 0.0))
+            reference = wedge.reference_usd_t
+            held = [f"x{s:g}" for s, index in by_sigma.items() if index.get(key, 0.0) >= HOLDS * reference]
+            rows.append(
+                {
+                    "clause": wedge.clause,
+                    "good": wedge.lane.good,
+                    "article": getattr(clause, "article", "") or "",
+                    "illustrative": bool(getattr(clause, "illustrative", False)),
+                    "reference_usd_t": reference,
+                    "party": party,
+                    "before_usd_t": old.get(key, float("nan")),
+                    "after_usd_t": new[key],
+                    "inside_ratio_before": old.get(key, float("nan")) / reference,
+                    "inside_ratio_after": new[key] / reference,
+                    "binds": t > 0,
+                    "holds": new[key] >= HOLDS * reference,
+                    "levied_t": t,
+                    "levy_usd": usd,
+                    "sigma_holds": " ".join(held),
+                }
+            )
+    schema = {
+        "clause": pl.String, "good": pl.String, "article": pl.String, "illustrative": pl.Boolean, "reference_usd_t": pl.Float64,
+        "party": pl.String, "before_usd_t": pl.Float64, "after_usd_t": pl.Float64, "inside_ratio_before": pl.Float64,
+        "inside_ratio_after": pl.Float64, "binds": pl.Boolean, "holds": pl.Boolean, "levied_t": pl.Float64,
+        "levy_usd": pl.Float64, "sigma_holds": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema).sort("clause", "party")
+
+
+def _index(outcome: Outcome) -> dict[tuple[str, str], float]:
+    return {(g, c): v for g, c, v in outcome.indices.select("good", "country", "usd_t").iter_rows()}
+
+
+def _floored(own: Iterable[Wedge]) -> list[tuple[str, str]]:
+    return sorted({(w.clause, w.lane.good) for w in own if isinstance(w, PriceGap)})
+
+
+def _outside(own: list[Wedge], parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
+    rows = []
+    for clause, good in _floored(own):
+        weight = before.output.filter((pl.col("good") == good) & ~pl.col("country").is_in(parties)).select(
+            "country", "base_t"
+        )
+        mean = []
+        for outcome in (before, after):
+            joined = outcome.prices.filter(pl.col("good") == good).join(weight, on="country")
+            total = joined["base_t"].sum()
+            mean.append(float((joined["usd_t"] * joined["base_t"]).sum() / total) if total else float("nan"))
+        rows.append((clause, good, *mean))
+    return (
+        pl.DataFrame(rows, schema=["clause", "good", "before_usd_t", "after_usd_t"], orient="row")
+        if rows
+        else pl.DataFrame(
+            schema={"clause": pl.String, "good": pl.String, "before_usd_t": pl.Float64, "after_usd_t": pl.Float64}
+        )
+    )
+
+
+def _levies(own: list[Wedge], after: Outcome) -> pl.DataFrame:
+    clause = {
+        (w.lane.good, i, j): w.clause
+        for w in own
+        if isinstance(w, PriceGap)
+        for i in w.lane.exporters
+        for j in w.lane.importers
+    }
+    rows = after.flows.filter((pl.col("levy_usd_t") > 0) & (pl.col("t") > 0)).select(
+        "good", "exporter", "importer", "t", "levy_usd_t"
+    )
+    named = [clause.get((g, i, j), "") for g, i, j in rows.select("good", "exporter", "importer").iter_rows()]
+    return (
+        rows.with_columns(pl.Series("clause", named, dtype=pl.String), levy_usd=pl.col("t") * pl.col("levy_usd_t"))
+        .select("clause", "good", "exporter", "importer", "t", "levy_usd_t", "levy_usd")
+        .sort(["levy_usd", "good", "exporter", "importer"], descending=[True, False, False, False])
+    )
+
+
+def _groups(world: World, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
+    stage = dict(zip(world.goods["id"], world.goods["stage"], strict=True))
+    territory = {t for c, t in zip(world.countries["code"], world.countries["territory"], strict=True) if c in parties}
+    sums: dict[str, float] = {}
+    old = {(c, i, g): v for c, i, g, v in before.by_good.iter_rows()}
+    new = {(c, i, g): v for c, i, g, v in after.by_good.iter_rows()}
+    for country, item, good in sorted({*old, *new}):
+        usd = new.get((country, item, good), 0.0) - old.get((country, item, good), 0.0)
+        where = "parties" if country in parties or country in territory else "outside"
+        if item == "users":
+            name = "final users"
+        elif item == "producers":
+            name = STAGE_GROUP.get(stage.get(good, ""), "hosts of by-products")
+        elif item in TREASURY:
+            name = "treasuries"
+        elif item in RENTS:
+            name = "licence and rent owners"
+        else:
+            name = "stocks and reserves"
+        key = f"{name}, {where}"
+        sums[key] = sums.get(key, 0.0) + usd
+    return pl.DataFrame(list(sums.items()), schema={"group": pl.String, "usd": pl.Float64}, orient="row").sort("group")
+
+
+def _suppliers(own: list[Wedge], parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
+    def shares(outcome: Outcome, good: str) -> dict[str, float]:
+        rows = outcome.flows.filter((pl.col("good") == good) & pl.col("importer").is_in(parties))
+        total = float(rows["t"].sum())
+        sold = (
+            rows.filter(~pl.col("exporter").is_in(parties)).group_by("exporter").agg(pl.col("t").sum()).sort("exporter")
+        )
+        return {c: 100.0 * t / total for c, t in sold.iter_rows()} if total > 0 else {}
+
+    rows: list[tuple[str, str, float, str, float]] = []
+    goods = {g for _, g in _floored(own)} or set(before.flows["good"])
+    for good in sorted(goods | _downstream(before, goods)):
+        first, second = shares(before, good), shares(after, good)
+        if first and second:
+            top, end = max(first, key=lambda c: first[c]), max(second, key=lambda c: second[c])
+            rows.append((good, top, first[top], end, second[end]))
+    schema = {
+        "good": pl.String,
+        "largest_before": pl.String,
+        "share_before_pct": pl.Float64,
+        "largest_after": pl.String,
+        "share_after_pct": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _downstream(outcome: Outcome, goods: set[str]) -> set[str]:
+    """Goods of the same minerals that carry no floor: where a floor could be passed by."""
+    minerals = {g.split(".")[0] for g in goods}
+    chain = {"ndpr": "ndfeb", "dysprosium": "ndfeb", "terbium": "ndfeb"}
+    minerals |= {chain[m] for m in minerals if m in chain}
+    return {g for g in outcome.flows["good"].unique() if g.split(".")[0] in minerals}
+
+
+def _reactions(parties: frozenset[str], outcomes: dict[str, Outcome]) -> pl.DataFrame:
+    before = outcomes["before"]
+    names = {"none": "agreement", "harvest": "harvest", "ban": "ban"}
+    rows = []
+    for reaction, key in names.items():
+        if key not in outcomes:
+            continue
+        outcome = outcomes[key]
+        change = compare(before, outcome).by_country()
+        inside = float(change.filter(pl.col("country").is_in([*parties, "EUN"]))["usd"].sum())
+        total = float(change["usd"].sum())
+        item = {i: float(v) for i, v in change.group_by("item").agg(pl.col("usd").sum()).iter_rows()}
+        short = float(outcome.use["unserved_t"].sum())
+        rows.append(
+            (
+                reaction,
+                total,
+                inside,
+                total - inside,
+                item.get("levy", 0.0),
+                item.get("export_tax", 0.0),
+                short,
+                outcome.status,
+            )
+        )
+    schema = {
+        "reaction": pl.String, "world_usd": pl.Float64, "parties_usd": pl.Float64, "outsiders_usd": pl.Float64, "levy_usd": pl.Float64,
+        "export_tax_usd": pl.Float64, "unserved_t": pl.Float64, "status": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _protection(world: World, network: Any, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
+    """Effective protection of the parties' own processors, by good: change of value added per tonne over what it was.
+
+    value added = outputs x price - inputs x cost index, both at the country's own prices, weighted by base output.
+    """
+    stage = dict(zip(world.goods["id"], world.goods["stage"], strict=True))
+    country = dict(zip(world.activities["id"], world.activities["country"], strict=True))
+    level = dict(zip(world.activities["id"], world.activities["level_t"], strict=True))
+    recipes: dict[str, dict[str, list[tuple[str, float]]]] = {}
+    for activity, good, role, coefficient in world.recipes.select(
+        "activity", "good", "role", "coefficient"
+    ).iter_rows():
+        recipes.setdefault(activity, {"output": [], "input": []})[role].append((good, coefficient))
+    price = [
+        {(g, c): v for g, c, v in o.prices.select("good", "country", "usd_t").iter_rows()} for o in (before, after)
+    ]
+    index = [_index(before), _index(after)]
+    sums: dict[str, list[float]] = {}
+    for activity in sorted(recipes):
+        where = country.get(activity, "")
+        outputs = recipes[activity]["output"]
+        if where not in parties or not outputs or not level.get(activity):
+            continue
+        main = max(outputs, key=lambda o: o[1] * price[0].get((o[0], where), 0.0))[0]
+        worth = [sum(a * p.get((g, where), 0.0) for g, a in outputs) for p in price]
+        cost = [sum(a * v.get((g, where), 0.0) for g, a in recipes[activity]["input"]) for v in index]
+        row = sums.setdefault(main, [0.0, 0.0, 0.0, 0.0])
+        for i, value in enumerate((*worth, *cost)):
+            row[i] += level[activity] * value
+    rows = []
+    for good, (worth0, worth1, cost0, cost1) in sorted(sums.items()):
+        added = worth0 - cost0
+        if abs(worth1 / worth0 - 1.0) < 1e-4 and (cost0 == 0 or abs(cost1 / cost0 - 1.0) < 1e-4):
+            continue
+        rows.append(
+            (
+                good,
+                stage.get(good, ""),
+                100.0 * (worth1 / worth0 - 1.0),
+                100.0 * (cost1 / cost0 - 1.0) if cost0 > 0 else None,
+                100.0 * ((worth1 - cost1) / added - 1.0) if added > 0 else None,
+            )
+        )
+    schema = {
+        "good": pl.String,
+        "stage": pl.String,
+        "price_change_pct": pl.Float64,
+        "input_cost_change_pct": pl.Float64,
+        "effective_protection_pct": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _licence_forms(
+    world: World,
+    deal: Agreement,
+    as_of: date,
+    other: Assumptions,
+    shocks: tuple[Wedge, ...],
+    own: list[Wedge],
+    before: Outcome,
+    after: Outcome,
+) -> pl.DataFrame:
+    """Levy and licence rent on goods whose exports are licensed, with the licence as a quota and as a tax."""
+    licensed = set(world.licences["good"])
+    floored = [(clause, good) for clause, good in _floored(own) if good in licensed]
+    schema = {
+        "clause": pl.String, "good": pl.String, "levy_usd_as_quota": pl.Float64, "levy_usd_as_export_tax": pl.Float64,
+        "rent_usd_as_quota": pl.Float64, "rent_usd_as_tax": pl.Float64,
+    }  # fmt: skip
+    if not floored:
+        return pl.DataFrame(schema=schema)
+    network = compile_world(world, other)
+    wedges = [[*measures(world, d, as_of, other)[0], *shocks] for d in (None, deal)]
+    quo = clear_network(world, network, wedges[0], assume=other, as_of=as_of)
+    run = clear_network(world, network, wedges[1], assume=other, as_of=as_of, start=quo.state)
+
+    def change(first: Outcome, second: Outcome, items: tuple[str, ...], good: str) -> float:
+        sums = [
+            float(o.by_good.filter((pl.col("good") == good) & pl.col("item").is_in(items))["usd"].sum())
+            for o in (first, second)
+        ]
+        return sums[1] - sums[0]
+
+    pairs = (
+        {"quota": (before, after), "tax": (quo, run)}
+        if other.licences_as == "export_tax"
+        else {"quota": (quo, run), "tax": (before, after)}
+    )
+    rents = ("quota_rent", "export_tax")
+    rows = [
+        (
+            clause, good,
+            change(*pairs["quota"], ("levy",), good), change(*pairs["tax"], ("levy",), good),
+            change(*pairs["quota"], rents, good), change(*pairs["tax"], rents, good),
+        )
+        for clause, good in floored
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _grid(
+    world: World,
+    assume: Assumptions,
+    quo: list[Wedge],
+    full: list[Wedge],
+    as_of: date,
+    before: Outcome,
+    after: Outcome,
+    notes: list[str],
+) -> dict[tuple[float, float], tuple[Outcome, Outcome]]:
+    made = {}
+    for sigma in SCALES:
+        for eps in SCALES:
+            if sigma == eps == 1.0:
+                continue
+            scaled = replace(assume, sigma_scale=assume.sigma_scale * sigma, eps_scale=assume.eps_scale * eps)
+            network = compile_world(world, scaled)
+            try:
+                first = clear_network(world, network, quo, assume=scaled, as_of=as_of, start=before.state)
+                made[sigma, eps] = (
+                    first,
+                    clear_network(world, network, full, assume=scaled, as_of=as_of, start=after.state),
+                )
+            except MarketError as stuck:
+                notes.append(f"With sigma x{sigma:g} and epsilon x{eps:g} there is no answer: {stuck}.")
+    return made
+
+
+def _ranks(grid: dict[tuple[float, float], tuple[Outcome, Outcome]]) -> tuple[pl.DataFrame, float | None]:
+    """Rank of every country by gain in each draw, and the smallest Kendall tau of a draw's order with the central one."""
+    gains = {}
+    for key, (before, after) in sorted(grid.items()):
+        change = compare(before, after).by_country().group_by("country").agg(pl.col("usd").sum())
+        gains[key] = {c: float(v) for c, v in change.iter_rows()}
+    centre = gains[1.0, 1.0]
+    order = sorted(centre, key=lambda c: (-centre[c], c))
+    values = np.array([[draw.get(c, 0.0) for c in order] for draw in gains.values()])
+    ranks = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1) + 1
+    table = pl.DataFrame(
+        {
+            "country": order,
+            "usd": [centre[c] for c in order],
+            "rank": list(range(1, len(order) + 1)),
+            "rank_min": ranks.min(axis=0),
+            "rank_max": ranks.max(axis=0),
+        },
+        schema={"country": pl.String, "usd": pl.Float64, "rank": pl.Int64, "rank_min": pl.Int64, "rank_max": pl.Int64},
+    )
+    if len(gains) == 1:
+        return table, None
+    mine = np.array([centre[c] for c in order])
+    # Countries that neither gain nor lose a tenth of a per cent of the largest change are left out of the order.
+    large = np.abs(mine) > 1e-3 * np.abs(mine).max(initial=0.0)
+    signs = np.sign(mine[large][:, None] - mine[large][None, :])
+    pairs = np.abs(signs).sum()
+    taus = [
+        float((np.sign(row[large][:, None] - row[large][None, :]) * signs).sum() / pairs) if pairs else 1.0
+        for row in values
+    ]
+    return table, min(taus)
+
+
+def _limits(outcomes: dict[str, Outcome], target: str | None) -> tuple[str, ...]:
+    """What must stand beside the results."""
+    said = [
+        "The date picks terms only: tonnes, base prices and capacities are those of 2024.",
+        "Measures of others are carried on as they stood on 22 November 2026.",
+        "Profits are counted where the plant stands, not where its owner lives.",
+    ]
+    if target and "ban" in outcomes:
+        said.append(f"In the reaction 'ban' {target} sells none of the floored goods to the parties.")
+    for name, outcome in outcomes.items():
+        if name == "base":
+            continue
+        short = outcome.use.filter(pl.col("unserved_t") > 0).sort("unserved_t", descending=True)
+        if short.height:
+            top = short.row(0, named=True)
+            said.append(
+                f"{outcome.name}: {short['unserved_t'].sum():.4g} t unserved at the choke price in {short.height} markets, "
+                f"most of it {top['good']} in {top['country']} ({top['days_short']:.0f} days of its use)."
+            )
+        for good, country, low, high in outcome.undetermined[:3]:
+            said.append(
+                f"{outcome.name}: the price of {good} in {country} is indeterminate between {low:,.0f} and {high:,.0f} USD/t."
+            )
+    return tuple(said)
