@@ -1,0 +1,542 @@
+"""What a study says, as a person reads it: the finding first, then the figures behind it, then the limits.
+
+Sentences and tables are made from the numbers of the study alone, in a fixed order. Nothing is computed here that the
+tables do not hold, save sums and means of their rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from friendshore.report.tables import Written
+from friendshore.report.typography import THIN, counted, figure, grid, listed, millions, paragraph, percent, section
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from friendshore.outcome import Outcome
+    from friendshore.study import Study
+
+ENDS = 8  # gainers and losers that are named before the rest is summed
+ROUTES = 10  # levied routes that are named
+ABREAST = 5  # parties beside one another in a table
+TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
+RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
+COLUMNS = {"users": ("users",), "producers": ("producers",), "treasury": TREASURY, "rents": RENTS}
+STILL = 5e-4  # a relative change of price below it is none
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the codes of a world stand for: names of countries, and the customs union that each belongs to."""
+
+    country: Mapping[str, str] = field(default_factory=dict)
+    union: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, code: str) -> str:
+        """A country with its code, or whoever else holds an account."""
+        return f"{self.country[code]} ({code})" if code in self.country else code
+
+
+def account(study: Study, *, names: Names | None = None, written: Written | None = None) -> str:
+    """The account of a study, a hundred columns wide.
+
+    Parameters
+    ----------
+    study : the runs and their tables
+    names : of countries and customs unions; codes alone without
+    written : the folder that holds every table, if there is one
+    """
+    names = names or Names()
+    parts = [
+        _finding(study, names),
+        _heading(study),
+        _floors(study, names),
+        _levies(study, names),
+        _pays(study, names),
+        _groups(study),
+        _suppliers(study, names),
+        _reactions(study),
+        _protection(study),
+        _licences(study),
+        _shortages(study),
+        _stability(study),
+        section("Limits", *(paragraph(note, indent=2, bullet="* ") for note in study.notes)),
+        _tables(study, written),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+# -- the finding ----------------------------------------------------------------------------------------------------------
+
+
+def _finding(study: Study, names: Names) -> str:
+    """Who gains and loses, what the floors do, how much of it rests on invented levels."""
+    plain = _reaction(study, "none")
+    said = [_sides(study, plain, names)] if plain else []
+    said += _floor_sentences(study)
+    if study.levels:
+        share = f"{study.illustrative} of the {study.levels} price levels" if study.levels > 1 else "The price level"
+        is_ = "is" if study.illustrative == 1 or study.levels == 1 else "are"
+        if study.illustrative:
+            said.append(f"{share} {is_} illustrative: invented, by a rule stated in the agreement.")
+        else:
+            said.append("None of the price levels is illustrative." if study.levels > 1 else f"{share} is not illustrative.")
+    else:
+        said.append("The agreement states no price level, so none is illustrative.")
+    return paragraph(" ".join(said))
+
+
+def _sides(study: Study, plain: Mapping[str, Any], names: Names) -> str:
+    parties, outsiders, world = (float(plain[key]) for key in ("parties_usd", "outsiders_usd", "world_usd"))
+    if max(abs(parties), abs(outsiders)) < 500.0:
+        return f"Against the status quo of {study.as_of}, {study.deal_id} moves nobody's account by a thousand dollars."
+    verb = "gain" if parties > 0 else "lose"
+    text = f"Against the status quo of {study.as_of}, the parties to {study.deal_id} {verb} {_usd(abs(parties))} a year"
+    text += f" and outsiders {'gain' if outsiders > 0 else 'lose'} {_usd(abs(outsiders))}"
+    totals = _by_country(study.pays)
+    outside = {c: v for c, v in totals.items() if c not in study.parties and c != "EUN" and v * outsiders > 0}
+    if outside:
+        most = max(outside, key=lambda c: abs(outside[c]))
+        text += f", above all {names.of(most)} with {_usd(outside[most], sign=True)}"
+    return f"{text}; the world as a whole {'gains' if world > 0 else 'loses'} {_usd(abs(world))}."
+
+
+def _floor_sentences(study: Study) -> list[str]:
+    if study.floors.height == 0:
+        return ["It holds no price floor that is in force on the day."]
+    bind, idle = [], []
+    for (clause, good), rows in _by_floor(study).items():
+        inside = _inside(study, good)
+        lifted = inside["agreement"] / inside["before"] - 1.0
+        if any(row["binds"] for row in rows):
+            held = sum(row["holds"] for row in rows)
+            bind.append((lifted, f"{clause} lifts {good} inside by {percent(lifted)} % and holds in {held} of {len(rows)} parties that buy it"))
+        else:
+            idle.append(clause)
+    said = []
+    if bind:
+        bind.sort(key=lambda item: -item[0])
+        levy = float(study.levies["levy_usd"].sum())
+        said.append("; ".join(text for _, text in bind)[:1].upper() + "; ".join(text for _, text in bind)[1:] + ".")
+        said.append(f"The levy takes in {_usd(levy)}.")
+    if idle:
+        alone = "Only " if bind else ""
+        count = counted(len(bind), "floor")
+        if bind:
+            said.append(f"{alone}{count} of {len(bind) + len(idle)} {'charges' if len(bind) == 1 else 'charge'} a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day.")
+        else:
+            said.append(f"No floor charges a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day.")
+    return said
+
+
+def _heading(study: Study) -> str:
+    settings = study.outcomes["agreement"].settings
+    scales = [f"{symbol} x {settings[key]:g}" for symbol, key in (("σ", "sigma_scale"), ("ε", "eps_scale")) if settings.get(key, 1.0) != 1.0]
+    facts = [
+        f"terms of {study.as_of}",
+        "tonnes and base prices of 2024",
+        f"horizon {counted(study.horizon, 'year')}",
+        *scales,
+        *(["latent links on"] if settings.get("latent") else []),
+        f"world {study.world_name}",
+    ]
+    return paragraph(f"{study.title}: {', '.join(facts)}. Tonnes of contained mineral a year; money in USD a year; changes are agreement less status quo.")
+
+
+# -- floors and levies ------------------------------------------------------------------------------------------------------
+
+
+def _floors(study: Study, names: Names) -> str:
+    if study.floors.height == 0:
+        return ""
+    outside = {(clause, good): (before, after) for clause, good, before, after in study.outside.iter_rows()}
+    rows, unheld = [], []
+    for (clause, good), parties in _by_floor(study).items():
+        inside = _inside(study, good)
+        before, after = outside.get((clause, good), (None, None))
+        held = sum(row["holds"] for row in parties)
+        rows.append(
+            [
+                good + (" *" if parties[0]["illustrative"] else ""),
+                figure(parties[0]["reference_usd_t"]),
+                *(figure(inside[key]) for key in ("base", "before", "agreement")),
+                _change(inside["before"], inside["agreement"]),
+                figure(before),
+                figure(after),
+                _change(before, after),
+                f"{held} of {len(parties)}",
+            ]
+        )
+        if held < len(parties):
+            short = [row for row in parties if not row["holds"]]
+            worst = min(short, key=lambda row: row["inside_ratio_after"])
+            unheld.append(
+                f"{good} stays below its reference in {listed(names.of(row['party']) for row in short[:4])}"
+                + (f" and {len(short) - 4} more" if len(short) > 4 else "")
+                + f", lowest at {figure(worst['inside_ratio_after'], 3)} of it in {names.of(worst['party'])}."
+            )
+    head = ["good", "reference\nUSD/t", "2024\nUSD/t", "inside before\nUSD/t", "after\nUSD/t", "change\n%", "outside before\nUSD/t", "after\nUSD/t", "change\n%", "holds\ninside"]
+    return section(
+        "What the floors do to prices",
+        paragraph(
+            "Inside: what the parties' buyers pay on average, duty and levy included. Outside: what producers elsewhere "
+            "receive. A floor holds where the inside price reaches 99 % of the reference. An asterisk marks an illustrative level.",
+            indent=2,
+        ),
+        grid(head, rows),
+        *(paragraph(text, indent=2) for text in unheld),
+        _ratios(study, names),
+    )
+
+
+def _ratios(study: Study, names: Names) -> str:
+    """Inside price over reference by good and party, before and after; members of a customs union as its lowest."""
+    cells: dict[str, dict[str, list[tuple[float, float, bool]]]] = defaultdict(lambda: defaultdict(list))
+    sigma: dict[str, list[set[str]]] = defaultdict(list)
+    size: dict[str, set[str]] = defaultdict(set)
+    for row in study.floors.iter_rows(named=True):
+        place = names.union.get(row["party"], row["party"])
+        size[place].add(row["party"])
+        cells[row["good"]][place].append((row["inside_ratio_before"], row["inside_ratio_after"], row["holds"]))
+        sigma[row["good"]].append(set(row["sigma_holds"].split()))
+    places = sorted(size, key=lambda place: (len(size[place]) > 1, place))
+    run = max((len(held) for sets in sigma.values() for held in sets), default=0)
+    tables = []
+    for start in range(0, len(places), ABREAST):
+        some = places[start : start + ABREAST]
+        rows = []
+        for good, row in cells.items():
+            at = [
+                f"{figure(min(c[0] for c in row[p]), 3)} > {figure(min(c[1] for c in row[p]), 3)}{'' if all(c[2] for c in row[p]) else ' !'}" if row[p] else "-"
+                for p in some
+            ]
+            everywhere = set.intersection(*sigma[good])
+            rows.append([good, *at, " ".join(sorted(everywhere, key=lambda s: float(s[1:]))) or "none"])
+        heads = [f"{place}{f' ({len(size[place])})' if len(size[place]) > 1 else ''}" for place in some]
+        tables.append(grid(["good", *heads, "holds in all\nat σ"], rows))
+    how = "the σ scales tried at which the floor holds in every party" if run > 1 else "σ as assumed, other scales were not run"
+    return "\n".join(
+        [
+            "",
+            paragraph(
+                f"Inside price over reference, status quo > agreement, by party (! where it does not hold; of a customs union the lowest); last column: {how}.",
+                indent=2,
+            ),
+            *tables,
+        ]
+    )
+
+
+def _levies(study: Study, names: Names) -> str:
+    if study.floors.height == 0:
+        return ""
+    if study.levies.height == 0:
+        return section("Where the levy binds", "  On no route: every landed price stands above its reference.")
+    rows = [
+        [row["good"], names.of(row["exporter"]), names.of(row["importer"]), figure(row["t"], 3), figure(row["levy_usd_t"]), millions(row["levy_usd"])]
+        for row in study.levies.head(ROUTES).iter_rows(named=True)
+    ]
+    rest = study.levies.slice(ROUTES)
+    if rest.height:
+        rows.append([f"{rest.height} more routes", "", "", figure(rest["t"].sum(), 3), "", millions(rest["levy_usd"].sum())])
+    rows.append(["all", "", "", figure(study.levies["t"].sum(), 3), "", millions(study.levies["levy_usd"].sum())])
+    return section(
+        "Where the levy binds", grid(["good", "exporter", "importer", "mass\nt", "levy\nUSD/t", "levy\nUSD million"], rows, left=3)
+    )
+
+
+# -- who pays ---------------------------------------------------------------------------------------------------------------
+
+
+def _pays(study: Study, names: Names) -> str:
+    lines = _lines(study.pays)
+    since = _by_country(study.pays_2024)
+    totals = {code: sum(items.values()) for code, items in lines.items()}
+    order = sorted(totals, key=lambda code: (-totals[code], code))
+    head = ["", *COLUMNS, "other", "all", "against\n2024"]
+
+    def row(label: str, codes: Iterable[str]) -> list[str]:
+        held = list(codes)
+        cells = [sum(lines[c].get(item, 0.0) for c in held for item in items) for items in COLUMNS.values()]
+        total = sum(totals[c] for c in held)
+        return [
+            label,
+            *(millions(v, sign=True) for v in (*cells, total - sum(cells), total, sum(since.get(c, 0.0) for c in held))),
+        ]
+
+    up = [c for c in order if totals[c] >= 500.0][:ENDS]
+    down = [c for c in order if totals[c] <= -500.0][-ENDS:]
+    rest = [c for c in order if c not in {*up, *down}]
+    body = [row(names.of(c), [c]) for c in [*up, *down]]
+    if rest:
+        body.append(row(f"{counted(len(rest), 'other account')}", rest))
+    body.append(row("all", order))
+    union: dict[str, list[str]] = defaultdict(list)
+    for code in order:
+        if code in names.union and names.union[code] != code and code in study.parties:
+            union[names.union[code]].append(code)
+    members = []
+    for budget, codes in sorted(union.items()):
+        inside = [*codes, *([budget] if budget in totals else [])]
+        members.append(
+            grid(
+                [f"{names.country.get(budget, budget)}, by country", *head[1:]],
+                [
+                    *(row(names.of(c), [c]) for c in sorted(codes, key=lambda c: names.of(c))),
+                    *([row(f"the common budget ({budget})", [budget])] if budget in totals else []),
+                    row("all", inside),
+                ],
+            )
+        )
+    return section(
+        "Who pays, by country",
+        paragraph(
+            f"USD million a year, gains +, losses -: the {ENDS} that gain and the {ENDS} that lose most. Treasury: duties, levies, export "
+            "taxes less what is paid out. Rents: of licences and quotas, with their owners. Some state aid is held by a firm.",
+            indent=2,
+        ),
+        grid(head, body),
+        *(f"\n{table}" for table in members),
+    )
+
+
+def _groups(study: Study) -> str:
+    sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for group, usd in study.groups.iter_rows():
+        name, _, where = group.rpartition(", ")
+        sums[name][where] += usd
+    if not sums:
+        return ""
+    order = sorted(sums, key=lambda name: -max(abs(v) for v in sums[name].values()))
+    shown = [name for name in order if any(abs(v) >= 500.0 for v in sums[name].values())]
+    wheres = ("parties", "outside")
+    rows = [[name, *(millions(sums[name][w], sign=True) for w in wheres), millions(sum(sums[name].values()), sign=True)] for name in shown]
+    every = [sum(sums[name][w] for name in sums) for w in wheres]
+    rows.append(["all", *(millions(v, sign=True) for v in every), millions(sum(every), sign=True)])
+    return section("Who pays, by group", grid(["USD million a year", "parties", "outside", "all"], rows))
+
+
+# -- supply -----------------------------------------------------------------------------------------------------------------
+
+
+def _suppliers(study: Study, names: Names) -> str:
+    if study.suppliers.height == 0:
+        return ""
+    made = [_sum(study.outcomes[key].output, "country", study.parties) for key in ("before", "agreement")]
+    rows = []
+    for good, first, share, second, later in study.suppliers.iter_rows():
+        rows.append(
+            [good, names.of(first), percent(share / 100), names.of(second) if second != first else "the same", percent(later / 100), *(figure(m.get(good, 0.0), 3) for m in made)]
+        )
+    head = ["good", "largest outside\nsupplier before", "share\n%", "after", "share\n%", "own output\nbefore, t", "after\nt"]
+    return section("The largest supplier from outside, in what the parties use", _aligned(head, rows, text=(0, 1, 3)))
+
+
+def _reactions(study: Study) -> str:
+    rows, said = [], []
+    for row in study.reactions.iter_rows(named=True):
+        money = [millions(row[key], sign=True) for key in ("parties_usd", "outsiders_usd", "world_usd", "levy_usd", "export_tax_usd")]
+        rows.append([row["reaction"], *money, figure(row["unserved_t"], 3)])
+    plain, harvest, ban = (_reaction(study, name) for name in ("none", "harvest", "ban"))
+    if plain and harvest:
+        moved = _largest_move(study.outcomes["agreement"], study.outcomes["harvest"])
+        said.append(
+            f"Harvest: exporters tax what the levy would take. No buyer's price moves by more than {moved:.1g} %, and "
+            f"{_usd(harvest['export_tax_usd'] - plain['export_tax_usd'])} goes to exporting states instead of the parties' treasuries."
+            if moved < 0.1
+            else f"Harvest: exporters tax what the levy would take; buyers' prices move by up to {moved:.2g} %."
+        )
+    if plain and ban:
+        said.append(
+            f"Ban: the largest outside supplier of the floored goods sells none of them to the parties, which then stand at "
+            f"{_usd(ban['parties_usd'], sign=True)} instead of {_usd(plain['parties_usd'], sign=True)}, with {figure(ban['unserved_t'], 3)} t unserved instead of {figure(plain['unserved_t'], 3)} t."
+        )
+    head = ["reaction\nof exporters", "parties\nUSD million", "outside\nUSD million", "world\nUSD million", "levy\nUSD million", "export tax\nUSD million", "unserved\nt"]
+    return section("If exporters react", grid(head, rows), *(paragraph(text, indent=2) for text in said))
+
+
+def _protection(study: Study) -> str:
+    if study.protection.height == 0:
+        return ""
+    brought = [_imports(study.outcomes[key], study.parties) for key in ("before", "agreement")]
+    order = {"ore": 0, "intermediate": 1, "refined": 2, "product": 3}
+    table = sorted(study.protection.iter_rows(named=True), key=lambda row: (row["good"].split(".")[0], order.get(row["stage"], 9), row["good"]))
+    rows, said = [], []
+    for row in table:
+        good = row["good"]
+        before, after = (b.get(good, 0.0) for b in brought)
+        rows.append(
+            [good, row["stage"], *(_hundredths(row[key]) for key in ("price_change_pct", "input_cost_change_pct", "effective_protection_pct")), figure(before, 3), figure(after, 3), _change(before, after)]
+        )
+        added, cost = row["effective_protection_pct"], row["input_cost_change_pct"]
+        if added is not None and cost is not None and added < -0.5 and cost > 0.5:
+            text = f"Bypass: the parties' makers of {good} pay {percent(cost / 100)} % more for their inputs and lose {percent(-added / 100)} % of their value added"
+            text += f"; imports of {good} from outside rise by {percent(after / before - 1.0)} %." if before > 0 and after > before * (1 + STILL) else "."
+            said.append(text)
+    head = ["good", "stage", "price\n%", "inputs\n%", "effective\nprotection %", "imports before\nt", "after\nt", "change\n%"]
+    return section(
+        "Protection by stage, and the way round it",
+        paragraph("Change of the parties' own producer prices, input costs and value added per tonne; imports are those from outside.", indent=2),
+        grid(head, rows, left=2),
+        *(paragraph(text, indent=2) for text in said or ["No stage of the parties loses value added to a floor on its inputs."]),
+    )
+
+
+def _licences(study: Study) -> str:
+    if study.licence_forms.height == 0:
+        return ""
+    rows = [
+        [row["good"], *(millions(row[key], sign=True) for key in ("levy_usd_as_quota", "levy_usd_as_export_tax", "rent_usd_as_quota", "rent_usd_as_tax"))]
+        for row in study.licence_forms.iter_rows(named=True)
+    ]
+    head = ["good", "levy, licence\nas quota", "as tax", "licence rent,\nas quota", "as tax"]
+    return section(
+        "Export licences read as quotas and as taxes",
+        paragraph("USD million a year, change against the status quo. A quota hands its rent over to a floor, an export tax does not.", indent=2),
+        grid(head, rows),
+    )
+
+
+def _shortages(study: Study) -> str:
+    names = [key for key in ("before", "agreement", "harvest", "ban") if key in study.outcomes]
+    sums = {key: _sum_rows(study.outcomes[key].use, "unserved_t") for key in names}
+    goods = sorted({good for held in sums.values() for good, t in held.items() if t > 0.0})
+    if not goods:
+        return section("Shortages", "  None: every user is served in every run.")
+    last = study.outcomes[names[-1]] if "ban" in names else study.outcomes["agreement"]
+    rows = []
+    for good in goods:
+        worst = max(last.use.filter(last.use["good"] == good).iter_rows(named=True), key=lambda row: row["unserved_t"])
+        where = f"{worst['country']}, {worst['days_short']:.0f} days" if worst["unserved_t"] > 0 else "-"
+        rows.append([good, *(figure(sums[key].get(good, 0.0), 3) for key in names), where])
+    return section(
+        "Shortages", grid(["tonnes unserved", *names, f"most, under '{names[-1]}'"], rows)
+    )
+
+
+def _stability(study: Study) -> str:
+    tau = study.kendall_tau_min
+    if tau is None:
+        return section("Rank stability", "  Not run: the order of countries rests on one pair of elasticities.")
+    ends = [*study.stability.head(3).iter_rows(named=True), *study.stability.tail(3).iter_rows(named=True)]
+    ranks = ", ".join(f"{row['country']} {row['rank_min']}" + (f"-{row['rank_max']}" if row["rank_max"] != row["rank_min"] else "") for row in ends)
+    return section(
+        "Rank stability",
+        paragraph(
+            f"Over {study.draws} pairs of σ and ε (each x 0.5, 1, 2) the order of countries by gain keeps a Kendall tau of at least {tau:.2f} "
+            f"with this one; ranks of the first and last three of {study.stability.height}: {ranks}.",
+            indent=2,
+        ),
+    )
+
+
+def _tables(study: Study, written: Written | None) -> str:
+    runs = ", ".join(f"{name} {outcome.steps} steps" for name, outcome in study.outcomes.items())
+    said = [f"Solved in {study.seconds:.1f} s ({runs}); the accounts close to {_closing(study)} USD."]
+    if written:
+        said.append(f"Every table, as Parquet and as CSV, {counted(written.files, 'file')} with a manifest: {written.folder}")
+    else:
+        said.append("Name a folder with --out to have every table as Parquet and as CSV.")
+    return "\n".join(said)
+
+
+# -- sums of rows -----------------------------------------------------------------------------------------------------------
+
+
+def _usd(usd: float, *, sign: bool = False) -> str:
+    return f"USD{THIN}{millions(usd, sign=sign)}{THIN}million"
+
+
+def _change(before: float | None, after: float | None) -> str:
+    return percent(after / before - 1.0, sign=True) if before and after is not None else "-"
+
+
+def _hundredths(pct: float | None) -> str:
+    return percent(None if pct is None else pct / 100.0, sign=True)
+
+
+def _by_country(pays: pl.DataFrame) -> dict[str, float]:
+    return {code: sum(items.values()) for code, items in _lines(pays).items()}
+
+
+def _lines(pays: pl.DataFrame) -> dict[str, dict[str, float]]:
+    lines: dict[str, dict[str, float]] = defaultdict(dict)
+    for country, item, usd in pays.select("country", "item", "usd").iter_rows():
+        lines[country][item] = lines[country].get(item, 0.0) + usd
+    return lines
+
+
+def _by_floor(study: Study) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    floors: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in study.floors.iter_rows(named=True):
+        floors[row["clause"], row["good"]].append(row)
+    return floors
+
+
+def _inside(study: Study, good: str) -> dict[str, float]:
+    """Mean of the parties' buyers' cost indices, weighted by what they bought in the base year, in each run."""
+    flows = study.outcomes["before"].flows
+    bought = _sum(flows.filter(flows["good"] == good), "importer", study.parties, key="importer", value="base_t")
+    means = {}
+    for run in ("base", "before", "agreement"):
+        indices = study.outcomes[run].indices
+        price = {c: v for c, v in indices.filter(indices["good"] == good).select("country", "usd_t").iter_rows()}
+        held = {c: t for c, t in bought.items() if c in price}
+        total = sum(held.values())
+        means[run] = sum(t * price[c] for c, t in held.items()) / total if total else float("nan")
+    return means
+
+
+def _sum(table: pl.DataFrame, column: str, members: Iterable[str], *, key: str = "good", value: str = "t") -> dict[str, float]:
+    inside = set(members)
+    sums: dict[str, float] = defaultdict(float)
+    for name, where, t in table.select(pl_key=key, pl_where=column, pl_value=value).iter_rows():
+        if where in inside:
+            sums[name] += t
+    return sums
+
+
+def _sum_rows(table: pl.DataFrame, value: str) -> dict[str, float]:
+    sums: dict[str, float] = defaultdict(float)
+    for good, t in table.select("good", value).iter_rows():
+        sums[good] += t
+    return sums
+
+
+def _imports(outcome: Outcome, parties: Iterable[str]) -> dict[str, float]:
+    """Tonnes of each good that the parties buy from outside."""
+    inside = set(parties)
+    sums: dict[str, float] = defaultdict(float)
+    for good, exporter, importer, t in outcome.flows.select("good", "exporter", "importer", "t").iter_rows():
+        if importer in inside and exporter not in inside:
+            sums[good] += t
+    return sums
+
+
+def _reaction(study: Study, name: str) -> dict[str, Any] | None:
+    return next((row for row in study.reactions.iter_rows(named=True) if row["reaction"] == name), None)
+
+
+def _largest_move(first: Outcome, second: Outcome) -> float:
+    """Largest change of a buyer's cost index between two runs, per cent."""
+    before = {(g, c): v for g, c, v in first.indices.select("good", "country", "usd_t").iter_rows()}
+    moved = (abs(v / before[g, c] - 1.0) for g, c, v in second.indices.select("good", "country", "usd_t").iter_rows() if before.get((g, c)))
+    return 100.0 * max(moved, default=0.0)
+
+
+def _closing(study: Study) -> str:
+    """Largest gap between the two counts of a run's total."""
+    return figure(max(abs(o.world_total_usd - o.resource_total_usd) for o in study.outcomes.values()), 2)
+
+
+def _aligned(head: list[str], rows: list[list[str]], *, text: tuple[int, ...]) -> str:
+    """A grid whose text columns are not only the first ones."""
+    for k in text:
+        width = max(len(row[k]) for row in rows)
+        for row in rows:
+            row[k] = row[k].ljust(width)
+    return grid(head, rows)
