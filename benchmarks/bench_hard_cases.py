@@ -85,7 +85,7 @@ def faults(n: Network, p: Policy, s: Solution) -> list[str]:
         what: str, left: Array | float, right: Array | float, scale: Array | float, tolerance: float = 1e-8
     ) -> None:
         off = np.abs(np.asarray(left) - np.asarray(right)) / scale
-        if off.size and not np.nanmax(off, initial=0.0) <= tolerance or not np.isfinite(off).all():
+        if (off.size and not np.nanmax(off, initial=0.0) <= tolerance) or not np.isfinite(off).all():
             found.append(f"{what}: off by {float(np.max(off)):.2e}")
 
     def meets(what: str, first: Array | float, second: Array | float) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from friendshore import faces
-from friendshore.market.curves import Demand, Shape, Supply
+from friendshore.market.curves import Demand, Supply
 from friendshore.market.network import Network
 
 ALL_KINDS = (
@@ -225,7 +225,7 @@ def policies(
 
         return float(n.flow0[Lanes(n).find(of)].sum())
 
-    for kind in kinds:
+    for kind in map(str, kinds):
         g = good()
         where = lane(g)
         match kind:
@@ -238,7 +238,7 @@ def policies(
                         levy_on="cif" if kind == "cif_floor" else "landed_duty_paid",
                         phase=float(rng.choice([1.0, 1.0, 0.6])),
                         exporter_share=float(rng.uniform(0.1, 1.0)) if kind == "undertaking" else 0.0,
-                    )  # fmt: skip
+                    )
                 )
             case "quota":
                 # On a lane that a floor already names, where there is one: the hard combination.
@@ -263,7 +263,7 @@ def policies(
                             rate_in=float(rng.uniform(0.0, 0.05)),
                             rate_out=float(rng.uniform(0.1, 0.8)),
                             owner=sorted(where.importers)[0],
-                        )  # fmt: skip
+                        )
                     )
             case "export_tax":
                 lane_out = faces.Lane(good=n.goods[g], exporters=some(2), importers=everyone)
@@ -285,7 +285,7 @@ def policies(
                         strike_usd_t=mean_index(g) * rng.uniform(0.8, 1.5),
                         two_way=kind == "two_way",
                         claw_back=float(rng.uniform(0.3, 1.0)),
-                    )  # fmt: skip
+                    )
                 )
             case "offtake":
                 r = int(rng.integers(n.flow0.size))
@@ -310,7 +310,7 @@ def policies(
                         freight_saving_usd_t=mean_index(g) * 0.02,
                         capacity_t=max(tonnes(lane_in), 1e-3) * rng.uniform(0.7, 1.5),
                         owner=sorted(lane_in.exporters)[0],
-                    )  # fmt: skip
+                    )
                 )
             case "reserve":
                 j = int(rng.integers(n.market_good.size))
@@ -322,6 +322,6 @@ def policies(
                         country=n.countries[n.market_country[j]],
                         tonnes=size * float(rng.uniform(-0.3, 0.3)),
                         owner=n.countries[n.market_country[j]],
-                    )  # fmt: skip
+                    )
                 )
     return wedges

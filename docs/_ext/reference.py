@@ -8,10 +8,14 @@
     ```{figures} shares
     :columns: good, country, published_pct, ours_pct
     :where: status = conflict
+    :largest: 10 published_t
+    ```
+    ```{grades}
     ```
 
 `terms` prints a model's docstring and its keys with what each holds; `beyond` leaves out the keys of another model.
-`command` prints what `--help` prints. `figures` prints a table of the packaged world, or some of its columns and rows.
+`command` prints what `--help` prints. `figures` prints a table of the packaged world, or some of its columns and rows:
+those `where` a column = a text or > a number, the `largest` by size of a column. `grades` counts its rows by reliability.
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ from docutils.parsers.rst import directives
 from pydantic import BaseModel
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+LONG = 80  # characters: beyond it a cell is text, not a figure or a name
 
 
 def model(path: str) -> type[BaseModel]:
@@ -94,7 +100,7 @@ class Terms(SphinxDirective):
             line + "\\" if " = " in line and " = " in after else line for line, after in pairwise([*lines, ""])
         )
         table = "\n".join(rows) if len(rows) > 2 else ""
-        return self.parse_text_to_nodes(f"**{cls.__name__}.** {doc}\n\n{table}\n")
+        return widened(self.parse_text_to_nodes(f"**{cls.__name__}.** {doc}\n\n{table}\n"))
 
 
 class Command(SphinxDirective):
@@ -115,29 +121,72 @@ class Command(SphinxDirective):
 
 class Figures(SphinxDirective):
     required_arguments = 1
-    option_spec: ClassVar = {"columns": directives.unchanged_required, "where": directives.unchanged}
+    option_spec: ClassVar = {
+        "columns": directives.unchanged_required,
+        "where": directives.unchanged_required,
+        "largest": directives.unchanged_required,
+    }
 
     def run(self) -> list[nodes.Node]:
         from friendshore.world.tables import World
 
-        frame = getattr(World.load(), self.arguments[0])
+        world = World.load()
+        everyone = frozenset(world.countries["code"])
+        frame = getattr(world, self.arguments[0])
         if "where" in self.options:
-            column, _, value = (word.strip() for word in self.options["where"].partition("="))
-            frame = frame.filter(frame[column] == value)
+            column, sign, value = self.options["where"].split(maxsplit=2)
+            frame = frame.filter(frame[column] > float(value) if sign == ">" else frame[column] == value)
+        if "largest" in self.options:
+            rows_max, column = self.options["largest"].split()
+            frame = frame[frame[column].abs().arg_sort(descending=True).head(int(rows_max))]
         names = [word.strip() for word in self.options.get("columns", ", ".join(frame.columns)).split(",")]
-        rows = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|" + "---|" * len(names)]
+        rules = ["---:|" if frame[name].dtype.is_numeric() else "---|" for name in names]
+        rows = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|" + "".join(rules)]
         for row in frame.select(names).iter_rows():
-            rows.append("| " + " | ".join(cell(value) for value in row) + " |")
-        return self.parse_text_to_nodes("\n".join(rows) + "\n") if len(rows) > 2 else [nodes.paragraph("", "None.")]
+            rows.append("| " + " | ".join(cell(value, everyone) for value in row) + " |")
+        return widened(self.parse_text_to_nodes("\n".join(rows) + "\n")) if len(rows) > 2 else [nodes.paragraph("", "None.")]
 
 
-def cell(value: object) -> str:
-    """A figure to five digits, with thin separators; a text as it stands, an address as a link."""
+class Grades(SphinxDirective):
+    def run(self) -> list[nodes.Node]:
+        from friendshore.world.tables import World, table_names
+
+        world = World.load()
+        rows = ["| table | A | B | C | D |", "|---|---:|---:|---:|---:|"]
+        for name in table_names():
+            frame = getattr(world, name)
+            if "reliability" in frame.columns:
+                counts = [int((frame["reliability"] == grade).sum()) for grade in "ABCD"]
+                rows.append(
+                    f"| `{name}` | " + " | ".join(f"{count:,}".replace(",", "\u202f") for count in counts) + " |"
+                )
+        return self.parse_text_to_nodes("\n".join(rows) + "\n")
+
+
+def widened(made: list[nodes.Node]) -> list[nodes.Node]:
+    """The same nodes, with every long cell marked, so that the style can give it room."""
+    for each in made:
+        for entry in each.findall(nodes.entry):
+            if len(entry.astext()) > LONG:
+                entry["classes"].append("long")
+    return made
+
+
+def cell(value: object, everyone: frozenset[str] = frozenset()) -> str:
+    """A figure to five digits, with thin separators; an address as a link; most of the world as whom it leaves out."""
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{float(f'{value:.5g}'):,.10g}".replace(",", "\u202f")
     text = str(value).replace("|", "\\|")
+    parts = text.split("+")
+    if len(parts) > 1 and " " not in text:
+        left_out = everyone - set(parts)
+        return (
+            f"all but {', '.join(sorted(left_out))}"
+            if len(left_out) < len(parts) <= len(everyone)
+            else ", ".join(parts)
+        )
     return f"<{text}>" if text.startswith("https://") and " " not in text else text.replace("<", "&lt;")
 
 
@@ -145,4 +194,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("terms", Terms)
     app.add_directive("command", Command)
     app.add_directive("figures", Figures)
+    app.add_directive("grades", Grades)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

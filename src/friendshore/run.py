@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from friendshore.errors import Problem, WorldError
 from friendshore.faces import Wedge
 from friendshore.market.accounts import Accounts, account
-from friendshore.market.curves import Array, Demand, Index, Shape, Supply, capacity_rent, tranche_surplus, supply
+from friendshore.market.curves import (
+    Array,
+    Demand,
+    Index,
+    Shape,
+    Supply,
+    capacity_rent,
+    sum_by,
+    supply,
+    tranche_surplus,
+)
 from friendshore.market.equilibrium import Solution, solve
 from friendshore.market.homogeneous import solve_homogeneous
 from friendshore.market.network import Network
@@ -226,7 +237,7 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
 
     price = np.full(sources, np.nan)
     for g, c, p in world.prices.select("good", "country", "price_usd_t").iter_rows():
-        at = np.searchsorted(source_key, good_at[g] * wide + country_at[c])
+        at = int(np.searchsorted(source_key, good_at[g] * wide + country_at[c]))
         if at < sources and source_key[at] == good_at[g] * wide + country_at[c]:
             price[at] = np.nan if p is None else p
     if not world.absolute:
@@ -249,7 +260,7 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
     fob_valued = at_fob[rj] if rj.size else np.zeros(0)
     cif = price[route_source] * (1.0 + export_tax) + export_specific + freight + premium + rent
     landed = cif + tariff * (cif - fob_valued * freight) + specific
-    total = np.bincount(route_market, weights=flow, minlength=markets)
+    total = sum_by(route_market, flow, markets)
 
     if world.absolute:
         log_share, delivered0 = np.zeros(flow.size), np.zeros(flow.size)
@@ -260,11 +271,11 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
         latent = routes["latent"].fill_null(False).to_numpy()
         share = flow / np.where(total > 0, total, 1.0)[route_market]
         prior = np.where(latent, _column(routes, "prior_share"), 0.0)
-        taken = np.bincount(route_market, weights=prior, minlength=markets)
+        taken = sum_by(route_market, prior, markets)
         for j in np.flatnonzero(total <= 0):
             name = f"{goods[market_good[j]]} in {countries[market_country[j]]}"
             problems.append(Problem("no-supplier", f"{name} has latent links but no base supplier", path="routes"))
-        index0 = np.bincount(route_market, weights=share * landed, minlength=markets)
+        index0 = sum_by(route_market, share * landed, markets)
         share = np.where(latent, prior, share * (1.0 - taken[route_market]))
         delivered0 = np.where(latent, index0[route_market], landed)
         with np.errstate(divide="ignore"):
@@ -304,8 +315,8 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
     )
     fixed_cost = _column(activities, "fixed_cost_usd_t") - _column(activities, "credit_usd_t")
     support = _column(activities, "base_support_usd_t")
-    margin = np.bincount(out_activity, weights=out_coef * price[out_source], minlength=count).astype(float)
-    margin -= np.bincount(in_activity, weights=in_coef * index0[in_market], minlength=count)
+    margin = sum_by(out_activity, out_coef * price[out_source], count).astype(float)
+    margin -= sum_by(in_activity, in_coef * index0[in_market], count)
     margin += support - fixed_cost
     if world.absolute:  # no base prices: an iso-elastic curve states the margin that it passes through
         margin = _column(activities, "margin_usd_t")
@@ -352,7 +363,7 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
             )
     if not world.absolute:
         arrive = total
-        use = final.level + stock + np.bincount(in_market, weights=in_coef * ran[in_activity], minlength=markets)
+        use = final.level + stock + sum_by(in_market, in_coef * ran[in_activity], markets)
         off = arrive - use
         for j in np.flatnonzero(np.abs(off) > BALANCE * np.maximum(arrive, use)):
             name = f"{goods[market_good[j]]} in {countries[market_country[j]]}"
@@ -360,8 +371,8 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
                 Problem("open-balance", f"{name}: {arrive[j]:.9g} t arrive, {use[j]:.9g} t are used", path="routes")
             )
         stock = stock + off  # nine stored digits leave a rest in the tenth, of either sign
-        left = np.bincount(route_source, weights=flow, minlength=sources)
-        makes = np.bincount(out_source, weights=out_coef * ran[out_activity], minlength=sources) + release
+        left = sum_by(route_source, flow, sources)
+        makes = sum_by(out_source, out_coef * ran[out_activity], sources) + release
         for s in np.flatnonzero(np.abs(left - makes) > BALANCE * np.maximum(left, makes)):
             name = f"{goods[source_good[s]]} in {countries[source_country[s]]}"
             problems.append(
@@ -432,8 +443,8 @@ def _column(frame: pl.DataFrame, name: str) -> Array:
 
 
 def _through_base(
-    shape: Array, level: Array, margin: Array, a: Array, b: Array, capacity: Array
-) -> tuple[Any, Array, Array]:
+    shape: NDArray[np.int8], level: Array, margin: Array, a: Array, b: Array, capacity: Array
+) -> tuple[NDArray[np.int8], Array, Array]:
     """Linear and logistic curves of a calibrated world pass through their base point; only their slope is given."""
     linear = (shape == Shape.LINEAR) & (level > 0)
     a = np.where(linear, level - b * margin, a)
@@ -527,8 +538,8 @@ def read_back(
     producer = {"good": goods[n.source_good], "country": countries[n.source_country]}
     user = {"good": goods[n.market_good], "country": countries[n.market_country]}
     base_level = n.supply.level if n.absolute else supply(n.supply, n.supply.margin)[0]
-    base_made = np.bincount(n.out_source, weights=n.out_coef * base_level[n.out_activity], minlength=n.source_good.size)
-    made = np.bincount(p.out_source, weights=p.out_coef * s.level[p.out_tranche], minlength=n.source_good.size)
+    base_made = sum_by(n.out_source, n.out_coef * base_level[n.out_activity], n.source_good.size)
+    made = sum_by(p.out_source, p.out_coef * s.level[p.out_tranche], n.source_good.size)
     served = s.wanted - s.unserved
     duty = s.before_levy - s.cif
     keys = ["good", "country"]
@@ -542,11 +553,9 @@ def read_back(
         parts = {field: value - getattr(zero.resources, field) for field, value in parts.items()}
     resource_total = counted.resources.total - (zero.resources.total if zero is not None else 0.0)
     world_total = counted.total - (zero.total if zero is not None else 0.0)
-    level = np.bincount(p.tranche_activity, weights=s.level, minlength=len(n.activities))
-    surplus = np.bincount(
-        p.tranche_activity, weights=tranche_surplus(p.tranches, s.margin), minlength=len(n.activities)
-    )
-    full = np.bincount(p.tranche_activity, weights=capacity_rent(p.tranches, s.margin), minlength=len(n.activities))
+    level = sum_by(p.tranche_activity, s.level, len(n.activities))
+    surplus = sum_by(p.tranche_activity, tranche_surplus(p.tranches, s.margin), len(n.activities))
+    full = sum_by(p.tranche_activity, capacity_rent(p.tranches, s.margin), len(n.activities))
     first_tranche = np.searchsorted(p.tranche_activity, np.arange(len(n.activities)))
     days = np.where(s.wanted > 0, 365.0 * s.unserved / np.where(s.wanted > 0, s.wanted, 1.0), 0.0)
     return Outcome(
@@ -630,7 +639,7 @@ def read_back(
     )
 
 
-_TEXTS = {name: pl.String for name in ("good", "country", "exporter", "importer", "activity")}
+_TEXTS = dict.fromkeys(("good", "country", "exporter", "importer", "activity"), pl.String)
 
 
 def _less(

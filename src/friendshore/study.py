@@ -338,8 +338,8 @@ def _outside(own: list[Wedge], parties: frozenset[str], before: Outcome, after: 
         mean = []
         for outcome in (before, after):
             joined = outcome.prices.filter(pl.col("good") == good).join(weight, on="country")
-            total = joined["base_t"].sum()
-            mean.append(float((joined["usd_t"] * joined["base_t"]).sum() / total) if total else float("nan"))
+            total = float(joined["base_t"].sum())
+            mean.append(float((joined["usd_t"] * joined["base_t"]).sum()) / total if total else float("nan"))
         rows.append((clause, good, *mean))
     return (
         pl.DataFrame(rows, schema=["clause", "good", "before_usd_t", "after_usd_t"], orient="row")

@@ -18,6 +18,7 @@ from friendshore.market.curves import (
     capacity_rent,
     demand_potential,
     margin_at,
+    sum_by,
     supply_potential,
     tranche_surplus,
 )
@@ -108,7 +109,7 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
 
     beyond = np.maximum(s.index - n.demand.choke, 0.0) * (s.wanted - s.unserved)
     surplus = -demand_potential(n.demand, s.index) - beyond
-    for j in np.flatnonzero(surplus):
+    for j in map(int, np.flatnonzero(surplus)):
         lines[countries[n.market_country[j]], "users", goods[n.market_good[j]]] += float(surplus[j])
 
     gained = tranche_surplus(p.tranches, s.margin)
@@ -140,11 +141,11 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
         (p.quotas, s.quota_rent, "quota_rent"),
         (p.corridors, s.corridor_rent, "corridor_rent"),
     ):
-        for group, rho in zip(groups, rent_of, strict=True):
+        for limited, rho in zip(groups, rent_of, strict=True):
             if rho > 0.0:
-                for g in np.unique(route_good[group.routes]):
-                    rows = group.routes[route_good[group.routes] == g]
-                    lines[group.owner, item, goods[g]] += float(rho * s.flow[rows].sum())
+                for g in np.unique(route_good[limited.routes]):
+                    routes = limited.routes[route_good[limited.routes] == g]
+                    lines[limited.owner, item, goods[g]] += float(rho * s.flow[routes].sum())
 
     received, _ = receipt(s.price[p.out_source], p.strike, p.upside, p.strike_dispersion)
     made = p.out_coef * s.level[p.out_tranche]
@@ -156,23 +157,23 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
         for o in rows:
             _charge(lines, payers, n, int(p.out_source[o]), "subsidy", usd_t * float(made[o]))
     support = n.support[p.tranche_activity] * s.level
-    for t in np.flatnonzero(support):
-        k = p.tranche_activity[t]
+    for t in map(int, np.flatnonzero(support)):
+        k = int(p.tranche_activity[t])
         holder = n.support_holder[k] or countries[n.activity_country[k]]
         lines[holder, "base_support", main_good[t]] -= float(support[t])
 
     by_route("offtake", p.offtake * (s.index[n.route_market] - s.delivered), importer)
     released = s.price * n.stock_release
-    for i in np.flatnonzero(released):
+    for i in map(int, np.flatnonzero(released)):
         lines[countries[n.source_country[i]], "stock", goods[n.source_good[i]]] += float(released[i])
     stock = -s.index * (s.stock_build + s.bought_stock)
-    for j in np.flatnonzero(stock):
+    for j in map(int, np.flatnonzero(stock)):
         lines[countries[n.market_country[j]], "stock", goods[n.market_good[j]]] += float(stock[j])
     for j, tonnes, owner, _clause in p.reserve_holder:
         if s.reserve_bought[j] == p.purchases[j] or tonnes < 0.0:  # what could not be bought is not paid
             lines[owner, "reserve", goods[n.market_good[j]]] -= float(s.index[j] * tonnes)
     wasted = s.price * s.discarded
-    for i in np.flatnonzero(wasted):
+    for i in map(int, np.flatnonzero(wasted)):
         lines[countries[n.source_country[i]], "discard", goods[n.source_good[i]]] -= float(wasted[i])
     return Accounts(dict(lines), dict(capacity), resources(network, policy, solved))
 
@@ -202,8 +203,8 @@ def resources(network: Network, policy: Policy, solved: Solution) -> Resources:
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(s.share > 0.0, s.share * (np.log(s.share) - n.log_share), 0.0)
     markets = n.market_good.size
-    switching = np.bincount(n.route_market, weights=spread, minlength=markets) / n.theta
-    premium = np.bincount(n.route_market, weights=(s.share - w0) * n.delivered0, minlength=markets)
+    switching = sum_by(n.route_market, spread, markets) / n.theta
+    premium = sum_by(n.route_market, (s.share - w0) * n.delivered0, markets)
     spot = np.where(s.share.size, s.spot, 0.0)
     logit = n.sourcing == "logit"
     return Resources(
@@ -233,7 +234,7 @@ def _charge(
 
 def _halted(network: Network, policy: Policy, solved: Solution) -> np.ndarray:
     """Tranches stopped because an input cannot be bought at all."""
-    open_ = np.bincount(network.route_market, weights=policy.open, minlength=network.market_good.size) > 0
+    open_ = sum_by(network.route_market, policy.open, network.market_good.size) > 0
     halted = np.zeros(policy.tranche_activity.size, dtype=bool)
     halted[policy.in_tranche[~open_[policy.in_market]]] = True
     return halted

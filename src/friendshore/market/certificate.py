@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from friendshore.errors import MarketError
+from friendshore.market.curves import sum_by
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy
 
@@ -40,12 +41,12 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
             if owed > group.tonnes * (1.0 + SLACK):
                 names = (f"{kind} {group.clause!r}", "take-or-pay tonnes on its routes")
                 found.append(Infeasible(f"{kind}_below_offtake", names, owed, group.tonnes))
-    owed_by = np.bincount(n.route_source, weights=p.offtake, minlength=n.source_good.size)
-    reachable = np.bincount(n.route_market, weights=p.open.astype(float), minlength=n.market_good.size) > 0
+    owed_by = sum_by(n.route_source, p.offtake, n.source_good.size)
+    reachable = sum_by(n.route_market, p.open.astype(float), n.market_good.size) > 0
     largest = n.capacity.copy()
     largest[n.in_activity[~reachable[n.in_market]]] = 0.0  # an activity cut off from an input stands still
     with np.errstate(invalid="ignore"):
-        most = np.bincount(n.out_source, weights=n.out_coef * largest[n.out_activity], minlength=n.source_good.size)
+        most = sum_by(n.out_source, n.out_coef * largest[n.out_activity], n.source_good.size)
     for i in np.flatnonzero(owed_by > most * (1.0 + SLACK)):
         name = f"{n.goods[n.source_good[i]]} in {n.countries[n.source_country[i]]}"
         constraints = (f"capacity of {name}", "take-or-pay tonnes it owes")

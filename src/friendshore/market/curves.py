@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+
+def sum_by(rows: Index, values: NDArray[Any], size: int) -> Array:
+    """Sum of `values` by row, (size,); zero where no value falls.
+
+    >>> sum_by(np.array([0, 2, 2]), np.array([1.0, 2.0, 3.0]), 4)
+    array([1., 0., 5., 0.])
+    """
+    return np.bincount(rows, weights=values, minlength=size).astype(np.float64, copy=False)
 
 
 class Shape(IntEnum):
@@ -182,7 +192,8 @@ def capacity_rent(tranches: Tranches, margin: Array) -> Array:
     """The part of the surplus earned above the margin at which the tranche is full: an 'of which'. USD, (T,)."""
     full = np.isfinite(tranches.margin_high) & np.isfinite(tranches.high)
     above = np.where(full, np.maximum(margin - np.where(full, tranches.margin_high, 0.0), 0.0), 0.0)
-    return above * (np.where(full, tranches.high, 0.0) - np.where(full, tranches.low, 0.0))
+    width: Array = np.where(full, tranches.high, 0.0) - np.where(full, tranches.low, 0.0)
+    return above * width
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 from friendshore.errors import MarketError
 from friendshore.market.certificate import refuse_infeasible
-from friendshore.market.curves import Array, Index, demand, tranche_supply
+from friendshore.market.curves import Array, Index, demand, sum_by, tranche_supply
 from friendshore.market.network import Mask, Network
 from friendshore.market.policy import Policy
 from friendshore.market.sourcing import source
@@ -143,8 +143,8 @@ class System:
         self.floor_phase, self.floor_spread = policy.phase[self.floored], policy.dispersion[self.floored]
         self.full = all(block.full for block in n.blocks)
         self.with_offtake = bool(policy.offtake.any())
-        self.offtake_in = np.bincount(n.route_market, weights=policy.offtake, minlength=self.markets)
-        reachable = np.bincount(n.route_market, weights=policy.open.astype(float), minlength=self.markets) > 0
+        self.offtake_in = sum_by(n.route_market, policy.offtake, self.markets)
+        reachable = sum_by(n.route_market, policy.open.astype(float), self.markets) > 0
         self.dead = ~reachable
         # Where nothing can be bought a reserve can still sell; nobody can build a stock.
         self.purchases = np.where(self.dead, np.minimum(policy.purchases, 0.0), policy.purchases)
@@ -154,9 +154,9 @@ class System:
         halted[policy.in_tranche[self.dead[policy.in_market]]] = True
         self.halted = halted
         self.running_cost = (n.fixed_cost - n.support)[policy.tranche_activity]
-        self.offtake_out = np.bincount(n.route_source, weights=policy.offtake, minlength=self.sources)
+        self.offtake_out = sum_by(n.route_source, policy.offtake, self.sources)
         self.size = np.maximum(n.source_size, 1e-300)
-        leaves = np.bincount(n.route_source, weights=policy.open.astype(float), minlength=self.sources)
+        leaves = sum_by(n.route_source, policy.open.astype(float), self.sources)
         self.stranded = leaves == 0  # nobody may buy: what is made goes to waste
         self.floor = np.log(np.maximum(n.source_floor, 1e-300))
         self._extras()
@@ -293,8 +293,8 @@ class System:
 
         receipts, receipt_slope = receipt(price[p.out_source], p.strike, p.upside, p.strike_dispersion)
         tranches = p.tranche_activity.size
-        margin = np.bincount(p.out_tranche, weights=p.out_coef * (receipts + p.subsidy), minlength=tranches)
-        margin = margin - np.bincount(p.in_tranche, weights=p.in_coef * index[p.in_market], minlength=tranches)
+        margin = sum_by(p.out_tranche, p.out_coef * (receipts + p.subsidy), tranches)
+        margin = margin - sum_by(p.in_tranche, p.in_coef * index[p.in_market], tranches)
         margin -= self.running_cost
         for e, (taking, giving, content) in enumerate(self.recovery_terms):
             margin[taking] -= z[first + e]
@@ -305,12 +305,12 @@ class System:
             level_slope[self.halted] = 0.0
 
         wanted, wanted_slope = demand(n.demand, index)
-        used = np.bincount(p.in_market, weights=p.in_coef * level[p.in_tranche], minlength=self.markets)
+        used = sum_by(p.in_market, p.in_coef * level[p.in_tranche], self.markets)
         unserved, ramp_slope = self._unserved(index, wanted, z)
         spot_raw = used + wanted - unserved + self.fixed_use - self.offtake_in
         spot_raw[self.dead] = 0.0
         spot = np.maximum(spot_raw, 0.0)
-        made = np.bincount(p.out_source, weights=p.out_coef * level[p.out_tranche], minlength=self.sources)
+        made = sum_by(p.out_source, p.out_coef * level[p.out_tranche], self.sources)
         excess = made + n.stock_release - self._collect(share, spot) - self.offtake_out
         point = Point(
             price, cif, rate, delivered, levy, levy_slope, index, share, wanted, wanted_slope - ramp_slope, unserved, spot, spot_raw,
@@ -338,7 +338,7 @@ class System:
         """Sum of share x weight over the markets of every source, (I,)."""
         n = self.network
         if not self.full:
-            return np.bincount(n.route_source, weights=share * weight[n.route_market], minlength=self.sources)
+            return sum_by(n.route_source, share * weight[n.route_market], self.sources)
         out = np.zeros(self.sources)
         for block in n.blocks:
             out[block.sources] = weight[block.markets] @ block.dense(share)
@@ -761,15 +761,16 @@ def _newton(
             direction = direction * (STEP_LIMIT / longest)
             tries = [1.0, *tries[: 3 if clip else 7]]
         merit = float(rows @ rows)
-        best = None
+        best: tuple[float, Array, Point, Array, Array, Array, Mask] | None = None
         for attempt, scale in enumerate(tries):
             trial = x + (scale * clipped if attempt == 0 or clip else scale * direction)
             np.maximum(trial[:sources], system.floor, out=trial[:sources])
             trial_point = system.evaluate(trial)
-            trial_rows, *parts = system.residual(trial, trial_point, smooth)
+            parts = system.residual(trial, trial_point, smooth)
+            trial_rows = parts[0]
             trial_merit = float(trial_rows @ trial_rows)
             if np.isfinite(trial_merit) and (best is None or trial_merit < best[0]):
-                best = (trial_merit, trial, trial_point, trial_rows, parts)
+                best = (trial_merit, trial, trial_point, *parts)
             if trial_merit <= (1.0 - 1e-3 * scale) * merit:
                 break
         if best is None:
@@ -784,7 +785,7 @@ def _newton(
         else:
             stalled = max(stalled - 1, 0)
             damping = damping * 0.5 if scale == 1.0 else damping
-        _, x, point, rows, (by_z, by_f, on_floor) = best
+        _, x, point, rows, by_z, by_f, on_floor = best
         if patience and system.unserved_at.size > 3 and step >= patience:
             return x, point, float(np.abs(rows).max(initial=0.0)), step + 1
         admitted, point = _admit(system, x, point)
@@ -825,6 +826,7 @@ def price_scale(network: Network) -> float:
 
 
 def market_name(network: Network, source: int) -> str:
+    """A source as a message names it: `gallium.metal in CHN`."""
     return f"{network.goods[network.source_good[source]]} in {network.countries[network.source_country[source]]}"
 
 
@@ -840,7 +842,7 @@ def _unsolved(system: System, point: Point, taken: int) -> MarketError:
 
 
 def _solution(system: System, x: Array, point: Point, taken: int, seconds: float, method: str) -> Solution:
-    n, p = system.network, system.policy
+    n = system.network
     z = x[system.sources :]
     first = system.n_quota + system.n_corridor
     levy = np.zeros(n.route_source.size)
@@ -899,13 +901,9 @@ def _undetermined(system: System, point: Point) -> tuple[tuple[int, float, float
     by_price = system._by_cif(point)
     flow = system._flow(point, np.arange(n.route_source.size))
     busy = flow > 0.0
-    moves = np.bincount(n.route_source, weights=busy * np.abs(by_price), minlength=system.sources)
-    bends = np.bincount(
-        p.out_source,
-        weights=p.out_coef * point.level_slope[p.out_tranche] * point.receipt_slope,
-        minlength=system.sources,
-    )
-    sold = np.bincount(n.route_source, weights=flow, minlength=system.sources) > 1e-9 * system.size
+    moves = sum_by(n.route_source, busy * np.abs(by_price), system.sources)
+    bends = sum_by(p.out_source, p.out_coef * point.level_slope[p.out_tranche] * point.receipt_slope, system.sources)
+    sold = sum_by(n.route_source, flow, system.sources) > 1e-9 * system.size
     found = []
     for i in np.flatnonzero((moves == 0.0) & (bends == 0.0) & sold):
         routes = np.flatnonzero((n.route_source == i) & busy)

@@ -12,12 +12,13 @@ Source: Takayama and Judge (1971); Rockafellar (1976) for the proximal point met
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
 from friendshore.errors import MarketError
 from friendshore.market.certificate import refuse_infeasible
-from friendshore.market.curves import Array, demand, tranche_supply
+from friendshore.market.curves import Array, demand, sum_by, tranche_supply
 from friendshore.market.equilibrium import (
     Solution,
     System,
@@ -28,7 +29,7 @@ from friendshore.market.equilibrium import (
     price_scale,
     receipt,
 )
-from friendshore.market.network import Network
+from friendshore.market.network import Mask, Network
 from friendshore.market.policy import Policy
 
 ROUNDS = 400
@@ -98,7 +99,7 @@ class _Homogeneous:
         self.anchor, self.near = flow, prices
         return moved
 
-    def evaluate(self, x: Array) -> dict[str, Array]:
+    def evaluate(self, x: Array) -> dict[str, Any]:
         n, p, b = self.n, self.p, self.base
         price, paid = x[: self.sources], x[self.sources : self.sources + self.markets]
         z = x[self.sources + self.markets :]
@@ -125,8 +126,8 @@ class _Homogeneous:
 
         receipts, receipt_slope = receipt(price[p.out_source], p.strike, p.upside, p.strike_dispersion)
         tranches = p.tranche_activity.size
-        margin = np.bincount(p.out_tranche, weights=p.out_coef * (receipts + p.subsidy), minlength=tranches)
-        margin -= np.bincount(p.in_tranche, weights=p.in_coef * paid[p.in_market], minlength=tranches)
+        margin = sum_by(p.out_tranche, p.out_coef * (receipts + p.subsidy), tranches)
+        margin -= sum_by(p.in_tranche, p.in_coef * paid[p.in_market], tranches)
         margin += n.support[p.tranche_activity] - n.fixed_cost[p.tranche_activity]
         for e, (taking, giving, content) in enumerate(b.recovery_terms):
             margin[taking] -= z[b.n_quota + b.n_corridor + e]
@@ -136,12 +137,12 @@ class _Homogeneous:
         wanted, wanted_slope = demand(n.demand, paid)
         unserved = np.where(b.dead, np.maximum(wanted + b.fixed_use, 0.0), 0.0)
         unserved[b.unserved_at] = z[b.fixed_extras :]
-        used = np.bincount(p.in_market, weights=p.in_coef * level[p.in_tranche], minlength=self.markets)
+        used = sum_by(p.in_market, p.in_coef * level[p.in_tranche], self.markets)
         raw = wanted - unserved + used + b.fixed_use - b.offtake_in
         spot = np.maximum(raw, 0.0)
-        arrived = np.bincount(n.route_market, weights=spot_flow, minlength=self.markets)
-        made = np.bincount(p.out_source, weights=p.out_coef * level[p.out_tranche], minlength=self.sources)
-        excess = made + n.stock_release - np.bincount(n.route_source, weights=flow, minlength=self.sources)
+        arrived = sum_by(n.route_market, spot_flow, self.markets)
+        made = sum_by(p.out_source, p.out_coef * level[p.out_tranche], self.sources)
+        excess = made + n.stock_release - sum_by(n.route_source, flow, self.sources)
         excess = excess + self.hold * (price - self.near[: self.sources])
         short = arrived - spot + self.hold * (paid - self.near[self.sources :])
         limits = self._limits(flow, level, paid)
@@ -163,7 +164,7 @@ class _Homogeneous:
         choke = self.n.demand.choke[b.unserved_at]
         return np.concatenate([fixed, (choke - paid[b.unserved_at]) / choke])
 
-    def residual(self, at: dict[str, Array]) -> tuple[Array, Array, Array, Array, Array]:
+    def residual(self, at: dict[str, Any]) -> tuple[Array, Array, Array, Mask, Mask]:
         b = self.base
         scaled = at["excess"] / self.size
         above = (at["price"] - self.n.source_floor) / self.scale
@@ -181,7 +182,7 @@ class _Homogeneous:
         phi, by_z, by_f = complementarity((at["z"] - low) / scale, (high - at["z"]) / scale, at["limits"], 0.0)
         return np.concatenate([rows, market_rows, phi]), by_z / scale, by_f, on_floor, dry
 
-    def jacobian(self, at: dict[str, Array], by_z: Array, by_f: Array, on_floor: Array, dry: Array) -> Array:
+    def jacobian(self, at: dict[str, Any], by_z: Array, by_f: Array, on_floor: Mask, dry: Mask) -> Array:
         n, p, b = self.n, self.p, self.base
         i, m, e = self.sources, self.markets, b.extras
         routes = n.route_source.size
@@ -246,7 +247,7 @@ class _Homogeneous:
         n, b = self.n, self.base
         at = self.evaluate(x)
         spot_flow = self._without_cross_hauling(at)
-        total = np.bincount(n.route_market, weights=spot_flow, minlength=self.markets)
+        total = sum_by(n.route_market, spot_flow, self.markets)
         share = spot_flow / np.where(total > 0, total, 1.0)[n.route_market]
         on_floor = at["price"] <= n.source_floor + 1e-9 * self.scale
         discarded = np.where(on_floor, np.maximum(at["excess"], 0.0), 0.0)
@@ -268,7 +269,7 @@ class _Homogeneous:
             method="proximal semismooth Newton",
         )  # fmt: skip
 
-    def _without_cross_hauling(self, at: dict[str, Array]) -> Array:
+    def _without_cross_hauling(self, at: dict[str, Any]) -> Array:
         """Spot flows with what two countries send each other kept at home instead, where that costs nobody anything.
 
         Goods that move free both ways leave the flows between two countries open up to a common amount; trade is what
@@ -294,12 +295,14 @@ class _Homogeneous:
             if both > 0.0 and abs(saved) <= 1e-9 * self.scale:
                 flow[[out, back]] -= both
                 flow[[here, there]] += both
-        return flow
+        held: Array = flow
+        return held
 
 
 def _newton(system: _Homogeneous, x: Array, steps: int) -> tuple[Array, float, int]:
     at = system.evaluate(x)
-    rows, *parts = system.residual(at)
+    found: tuple[Any, ...] = system.residual(at)
+    rows, parts = found[0], found[1:]
     norm = float(np.abs(rows).max(initial=0.0))
     for step in range(steps):
         if norm <= 1e-14:
@@ -318,10 +321,10 @@ def _newton(system: _Homogeneous, x: Array, steps: int) -> tuple[Array, float, i
             trial = x + scale * direction
             np.maximum(trial[: system.sources], system.n.source_floor, out=trial[: system.sources])
             trial_at = system.evaluate(trial)
-            trial_rows, *trial_parts = system.residual(trial_at)
-            value = float(trial_rows @ trial_rows)
+            found = system.residual(trial_at)
+            value = float(found[0] @ found[0])
             if np.isfinite(value) and (best is None or value < best[0]):
-                best = (value, trial, trial_at, trial_rows, trial_parts)
+                best = (value, trial, trial_at, found[0], found[1:])
             if value <= (1.0 - 1e-3 * scale) * merit:
                 break
             scale *= 0.5

@@ -138,7 +138,7 @@ class Block:
     def full(self) -> bool:
         """Whether every source serves every market."""
         rows, columns = self.shape
-        return self.routes.stop - self.routes.start == rows * columns
+        return bool(self.routes.stop - self.routes.start == rows * columns)
 
     @property
     def shape(self) -> tuple[int, int]:

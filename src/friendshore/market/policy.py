@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Group:
 
 @dataclass(frozen=True)
 class RateGroup(Group):
+    """Routes under a tariff-rate quota, with the rate on tonnes within it and beyond."""
+
     rate_in: float
     rate_out: float
 
@@ -203,7 +206,8 @@ class Lanes:
         span = np.flatnonzero(self.network.route_good == self.good[lane.good])
         sells, buys = self._among(lane.exporters), self._among(lane.importers)
         crosses = self.exporter[span] != self.importer[span]
-        return span[sells[self.exporter[span]] & buys[self.importer[span]] & (crosses | domestic)]
+        found: Index = span[sells[self.exporter[span]] & buys[self.importer[span]] & (crosses | domestic)]
+        return found
 
     def market(self, good: str, country: str) -> int:
         return self.markets.get((good, country), -1)
@@ -216,7 +220,7 @@ class Lanes:
 
 def _producers(
     network: Network, contracts: Sequence[faces.Contract], subsidies: Sequence[faces.Subsidy]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Tranches of every activity, and what each tranche's output earns beyond the market price.
 
     A contract capped in tonnes of its good covers the cheapest tonnes of the activities that make the good in a country,

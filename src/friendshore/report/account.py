@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from friendshore.report.tables import Written
-from friendshore.report.typography import THIN, counted, figure, grid, listed, millions, paragraph, percent, section
+from friendshore.report.typography import (
+    THIN,
+    counted,
+    figure,
+    grid,
+    listed,
+    millions,
+    numeral,
+    paragraph,
+    percent,
+    section,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +95,9 @@ def _finding(study: Study, names: Names) -> str:
         if study.illustrative:
             said.append(f"{share} {is_} illustrative: invented, by a rule stated in the agreement.")
         else:
-            said.append("None of the price levels is illustrative." if study.levels > 1 else f"{share} is not illustrative.")
+            said.append(
+                "None of the price levels is illustrative." if study.levels > 1 else f"{share} is not illustrative."
+            )
     else:
         said.append("The agreement states no price level, so none is illustrative.")
     return paragraph(" ".join(said))
@@ -114,28 +127,42 @@ def _floor_sentences(study: Study) -> list[str]:
         lifted = inside["agreement"] / inside["before"] - 1.0
         if any(row["binds"] for row in rows):
             held = sum(row["holds"] for row in rows)
-            bind.append((lifted, f"{clause} lifts {good} inside by {percent(lifted)} % and holds in {held} of {len(rows)} parties that buy it"))
+            where = "every one" if held == len(rows) else numeral(held)
+            many = counted(len(rows), "party", "parties")
+            bind.append(
+                (
+                    lifted,
+                    f"{clause} lifts {good} inside by {percent(lifted)} % and holds in {where} of the {many} that buy it",
+                )
+            )
         else:
             idle.append(clause)
     said = []
     if bind:
         bind.sort(key=lambda item: -item[0])
-        levy = float(study.levies["levy_usd"].sum())
-        said.append("; ".join(text for _, text in bind)[:1].upper() + "; ".join(text for _, text in bind)[1:] + ".")
-        said.append(f"The levy takes in {_usd(levy)}.")
+        said.append(
+            f"The levy takes in {_usd(float(study.levies['levy_usd'].sum()))}: {'; '.join(text for _, text in bind)}."
+        )
     if idle:
-        alone = "Only " if bind else ""
-        count = counted(len(bind), "floor")
-        if bind:
-            said.append(f"{alone}{count} of {len(bind) + len(idle)} {'charges' if len(bind) == 1 else 'charge'} a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day.")
-        else:
-            said.append(f"No floor charges a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day.")
+        charging = (
+            f"Only one floor of {numeral(len(bind) + len(idle))} charges"
+            if len(bind) == 1
+            else f"{numeral(len(bind)).capitalize()} floors of {numeral(len(bind) + len(idle))} charge"
+        )
+        start = charging if bind else "No floor charges"
+        said.append(
+            f"{start} a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day."
+        )
     return said
 
 
 def _heading(study: Study) -> str:
     settings = study.outcomes["agreement"].settings
-    scales = [f"{symbol} x {settings[key]:g}" for symbol, key in (("σ", "sigma_scale"), ("ε", "eps_scale")) if settings.get(key, 1.0) != 1.0]
+    scales = [
+        f"{symbol} x {settings[key]:g}"
+        for symbol, key in (("σ", "sigma_scale"), ("ε", "eps_scale"))
+        if settings.get(key, 1.0) != 1.0
+    ]
     facts = [
         f"terms of {study.as_of}",
         "tonnes and base prices of 2024",
@@ -144,7 +171,9 @@ def _heading(study: Study) -> str:
         *(["latent links on"] if settings.get("latent") else []),
         f"world {study.world_name}",
     ]
-    return paragraph(f"{study.title}: {', '.join(facts)}. Tonnes of contained mineral a year; money in USD a year; changes are agreement less status quo.")
+    return paragraph(
+        f"{study.title}: {', '.join(facts)}. Tonnes of contained mineral a year; money in USD a year; changes are agreement less status quo."
+    )
 
 
 # -- floors and levies ------------------------------------------------------------------------------------------------------
@@ -177,9 +206,20 @@ def _floors(study: Study, names: Names) -> str:
             unheld.append(
                 f"{good} stays below its reference in {listed(names.of(row['party']) for row in short[:4])}"
                 + (f" and {len(short) - 4} more" if len(short) > 4 else "")
-                + f", lowest at {figure(worst['inside_ratio_after'], 3)} of it in {names.of(worst['party'])}."
+                + f", lowest at {percent(worst['inside_ratio_after'])} % of it in {names.of(worst['party'])}."
             )
-    head = ["good", "reference\nUSD/t", "2024\nUSD/t", "inside before\nUSD/t", "after\nUSD/t", "change\n%", "outside before\nUSD/t", "after\nUSD/t", "change\n%", "holds\ninside"]
+    head = [
+        "good",
+        "reference\nUSD/t",
+        "inside,\n2024\nUSD/t",
+        "before\nUSD/t",
+        "after\nUSD/t",
+        "change\n%",
+        "outside,\nbefore\nUSD/t",
+        "after\nUSD/t",
+        "change\n%",
+        "holds\ninside",
+    ]
     return section(
         "What the floors do to prices",
         paragraph(
@@ -211,19 +251,25 @@ def _ratios(study: Study, names: Names) -> str:
         rows = []
         for good, row in cells.items():
             at = [
-                f"{figure(min(c[0] for c in row[p]), 3)} > {figure(min(c[1] for c in row[p]), 3)}{'' if all(c[2] for c in row[p]) else ' !'}" if row[p] else "-"
+                f"{min(c[0] for c in row[p]):.2f} → {min(c[1] for c in row[p]):.2f}{'  ' if all(c[2] for c in row[p]) else ' !'}"
+                if row[p]
+                else "-"
                 for p in some
             ]
             everywhere = set.intersection(*sigma[good])
             rows.append([good, *at, " ".join(sorted(everywhere, key=lambda s: float(s[1:]))) or "none"])
         heads = [f"{place}{f' ({len(size[place])})' if len(size[place]) > 1 else ''}" for place in some]
         tables.append(grid(["good", *heads, "holds in all\nat σ"], rows))
-    how = "the σ scales tried at which the floor holds in every party" if run > 1 else "σ as assumed, other scales were not run"
+    how = (
+        "the σ scales tried at which the floor holds in every party"
+        if run > 1
+        else "σ as assumed, other scales were not run"
+    )
     return "\n".join(
         [
             "",
             paragraph(
-                f"Inside price over reference, status quo > agreement, by party (! where it does not hold; of a customs union the lowest); last column: {how}.",
+                f"Inside price over reference, status quo → agreement, by party (! where it does not hold; of a customs union the lowest); last column: {how}.",
                 indent=2,
             ),
             *tables,
@@ -237,15 +283,25 @@ def _levies(study: Study, names: Names) -> str:
     if study.levies.height == 0:
         return section("Where the levy binds", "  On no route: every landed price stands above its reference.")
     rows = [
-        [row["good"], names.of(row["exporter"]), names.of(row["importer"]), figure(row["t"], 3), figure(row["levy_usd_t"]), millions(row["levy_usd"])]
+        [
+            row["good"],
+            names.of(row["exporter"]),
+            names.of(row["importer"]),
+            figure(row["t"], 3),
+            figure(row["levy_usd_t"]),
+            millions(row["levy_usd"]),
+        ]
         for row in study.levies.head(ROUTES).iter_rows(named=True)
     ]
     rest = study.levies.slice(ROUTES)
     if rest.height:
-        rows.append([f"{rest.height} more routes", "", "", figure(rest["t"].sum(), 3), "", millions(rest["levy_usd"].sum())])
+        rows.append(
+            [f"{rest.height} more routes", "", "", figure(rest["t"].sum(), 3), "", millions(rest["levy_usd"].sum())]
+        )
     rows.append(["all", "", "", figure(study.levies["t"].sum(), 3), "", millions(study.levies["levy_usd"].sum())])
     return section(
-        "Where the levy binds", grid(["good", "exporter", "importer", "mass\nt", "levy\nUSD/t", "levy\nUSD million"], rows, left=3)
+        "Where the levy binds",
+        grid(["good", "exporter", "importer", "mass\nt", "levy\nUSD/t", "levy\nUSD million"], rows, left=3),
     )
 
 
@@ -265,7 +321,10 @@ def _pays(study: Study, names: Names) -> str:
         total = sum(totals[c] for c in held)
         return [
             label,
-            *(millions(v, sign=True) for v in (*cells, total - sum(cells), total, sum(since.get(c, 0.0) for c in held))),
+            *(
+                millions(v, sign=True)
+                for v in (*cells, total - sum(cells), total, sum(since.get(c, 0.0) for c in held))
+            ),
         ]
 
     up = [c for c in order if totals[c] >= 500.0][:ENDS]
@@ -314,7 +373,10 @@ def _groups(study: Study) -> str:
     order = sorted(sums, key=lambda name: -max(abs(v) for v in sums[name].values()))
     shown = [name for name in order if any(abs(v) >= 500.0 for v in sums[name].values())]
     wheres = ("parties", "outside")
-    rows = [[name, *(millions(sums[name][w], sign=True) for w in wheres), millions(sum(sums[name].values()), sign=True)] for name in shown]
+    rows = [
+        [name, *(millions(sums[name][w], sign=True) for w in wheres), millions(sum(sums[name].values()), sign=True)]
+        for name in shown
+    ]
     every = [sum(sums[name][w] for name in sums) for w in wheres]
     rows.append(["all", *(millions(v, sign=True) for v in every), millions(sum(every), sign=True)])
     return section("Who pays, by group", grid(["USD million a year", "parties", "outside", "all"], rows))
@@ -330,22 +392,40 @@ def _suppliers(study: Study, names: Names) -> str:
     rows = []
     for good, first, share, second, later in study.suppliers.iter_rows():
         rows.append(
-            [good, names.of(first), percent(share / 100), names.of(second) if second != first else "the same", percent(later / 100), *(figure(m.get(good, 0.0), 3) for m in made)]
+            [
+                good,
+                names.of(first),
+                percent(share / 100),
+                names.of(second) if second != first else "the same",
+                percent(later / 100),
+                *(figure(m.get(good, 0.0), 3) for m in made),
+            ]
         )
-    head = ["good", "largest outside\nsupplier before", "share\n%", "after", "share\n%", "own output\nbefore, t", "after\nt"]
+    head = [
+        "good",
+        "largest outside\nsupplier before",
+        "share\n%",
+        "after",
+        "share\n%",
+        "own output\nbefore, t",
+        "after\nt",
+    ]
     return section("The largest supplier from outside, in what the parties use", _aligned(head, rows, text=(0, 1, 3)))
 
 
 def _reactions(study: Study) -> str:
     rows, said = [], []
     for row in study.reactions.iter_rows(named=True):
-        money = [millions(row[key], sign=True) for key in ("parties_usd", "outsiders_usd", "world_usd", "levy_usd", "export_tax_usd")]
+        money = [
+            millions(row[key], sign=True)
+            for key in ("parties_usd", "outsiders_usd", "world_usd", "levy_usd", "export_tax_usd")
+        ]
         rows.append([row["reaction"], *money, figure(row["unserved_t"], 3)])
     plain, harvest, ban = (_reaction(study, name) for name in ("none", "harvest", "ban"))
     if plain and harvest:
         moved = _largest_move(study.outcomes["agreement"], study.outcomes["harvest"])
         said.append(
-            f"Harvest: exporters tax what the levy would take. No buyer's price moves by more than {moved:.1g} %, and "
+            f"Harvest: exporters tax what the levy would take. No buyer's price moves by more than {max(moved, 0.001):.1g} %, and "
             f"{_usd(harvest['export_tax_usd'] - plain['export_tax_usd'])} goes to exporting states instead of the parties' treasuries."
             if moved < 0.1
             else f"Harvest: exporters tax what the levy would take; buyers' prices move by up to {moved:.2g} %."
@@ -355,7 +435,15 @@ def _reactions(study: Study) -> str:
             f"Ban: the largest outside supplier of the floored goods sells none of them to the parties, which then stand at "
             f"{_usd(ban['parties_usd'], sign=True)} instead of {_usd(plain['parties_usd'], sign=True)}, with {figure(ban['unserved_t'], 3)} t unserved instead of {figure(plain['unserved_t'], 3)} t."
         )
-    head = ["reaction\nof exporters", "parties\nUSD million", "outside\nUSD million", "world\nUSD million", "levy\nUSD million", "export tax\nUSD million", "unserved\nt"]
+    head = [
+        "reaction\nof exporters",
+        "parties\nUSD million",
+        "outside\nUSD million",
+        "world\nUSD million",
+        "levy\nUSD million",
+        "export tax\nUSD million",
+        "unserved\nt",
+    ]
     return section("If exporters react", grid(head, rows), *(paragraph(text, indent=2) for text in said))
 
 
@@ -364,25 +452,57 @@ def _protection(study: Study) -> str:
         return ""
     brought = [_imports(study.outcomes[key], study.parties) for key in ("before", "agreement")]
     order = {"ore": 0, "intermediate": 1, "refined": 2, "product": 3}
-    table = sorted(study.protection.iter_rows(named=True), key=lambda row: (row["good"].split(".")[0], order.get(row["stage"], 9), row["good"]))
+    table = sorted(
+        study.protection.iter_rows(named=True),
+        key=lambda row: (row["good"].split(".")[0], order.get(row["stage"], 9), row["good"]),
+    )
     rows, said = [], []
     for row in table:
         good = row["good"]
         before, after = (b.get(good, 0.0) for b in brought)
         rows.append(
-            [good, row["stage"], *(_hundredths(row[key]) for key in ("price_change_pct", "input_cost_change_pct", "effective_protection_pct")), figure(before, 3), figure(after, 3), _change(before, after)]
+            [
+                good,
+                row["stage"],
+                *(
+                    _hundredths(row[key])
+                    for key in ("price_change_pct", "input_cost_change_pct", "effective_protection_pct")
+                ),
+                figure(before, 3),
+                figure(after, 3),
+                _change(before, after),
+            ]
         )
         added, cost = row["effective_protection_pct"], row["input_cost_change_pct"]
         if added is not None and cost is not None and added < -0.5 and cost > 0.5:
             text = f"Bypass: the parties' makers of {good} pay {percent(cost / 100)} % more for their inputs and lose {percent(-added / 100)} % of their value added"
-            text += f"; imports of {good} from outside rise by {percent(after / before - 1.0)} %." if before > 0 and after > before * (1 + STILL) else "."
+            text += (
+                f"; imports of {good} from outside rise by {percent(after / before - 1.0)} %."
+                if before > 0 and after > before * (1 + STILL)
+                else "."
+            )
             said.append(text)
-    head = ["good", "stage", "price\n%", "inputs\n%", "effective\nprotection %", "imports before\nt", "after\nt", "change\n%"]
+    head = [
+        "good",
+        "stage",
+        "price\n%",
+        "inputs\n%",
+        "effective\nprotection %",
+        "imports before\nt",
+        "after\nt",
+        "change\n%",
+    ]
     return section(
         "Protection by stage, and the way round it",
-        paragraph("Change of the parties' own producer prices, input costs and value added per tonne; imports are those from outside.", indent=2),
+        paragraph(
+            "Change of the parties' own producer prices, input costs and value added per tonne; imports are those from outside.",
+            indent=2,
+        ),
         grid(head, rows, left=2),
-        *(paragraph(text, indent=2) for text in said or ["No stage of the parties loses value added to a floor on its inputs."]),
+        *(
+            paragraph(text, indent=2)
+            for text in said or ["No stage of the parties loses value added to a floor on its inputs."]
+        ),
     )
 
 
@@ -390,13 +510,22 @@ def _licences(study: Study) -> str:
     if study.licence_forms.height == 0:
         return ""
     rows = [
-        [row["good"], *(millions(row[key], sign=True) for key in ("levy_usd_as_quota", "levy_usd_as_export_tax", "rent_usd_as_quota", "rent_usd_as_tax"))]
+        [
+            row["good"],
+            *(
+                millions(row[key], sign=True)
+                for key in ("levy_usd_as_quota", "levy_usd_as_export_tax", "rent_usd_as_quota", "rent_usd_as_tax")
+            ),
+        ]
         for row in study.licence_forms.iter_rows(named=True)
     ]
     head = ["good", "levy, licence\nas quota", "as tax", "licence rent,\nas quota", "as tax"]
     return section(
         "Export licences read as quotas and as taxes",
-        paragraph("USD million a year, change against the status quo. A quota hands its rent over to a floor, an export tax does not.", indent=2),
+        paragraph(
+            "USD million a year, change against the status quo. A quota hands its rent over to a floor, an export tax does not.",
+            indent=2,
+        ),
         grid(head, rows),
     )
 
@@ -413,9 +542,7 @@ def _shortages(study: Study) -> str:
         worst = max(last.use.filter(last.use["good"] == good).iter_rows(named=True), key=lambda row: row["unserved_t"])
         where = f"{worst['country']}, {worst['days_short']:.0f} days" if worst["unserved_t"] > 0 else "-"
         rows.append([good, *(figure(sums[key].get(good, 0.0), 3) for key in names), where])
-    return section(
-        "Shortages", grid(["tonnes unserved", *names, f"most, under '{names[-1]}'"], rows)
-    )
+    return section("Shortages", grid(["tonnes unserved", *names, f"most, under '{names[-1]}'"], rows))
 
 
 def _stability(study: Study) -> str:
@@ -423,7 +550,10 @@ def _stability(study: Study) -> str:
     if tau is None:
         return section("Rank stability", "  Not run: the order of countries rests on one pair of elasticities.")
     ends = [*study.stability.head(3).iter_rows(named=True), *study.stability.tail(3).iter_rows(named=True)]
-    ranks = ", ".join(f"{row['country']} {row['rank_min']}" + (f"-{row['rank_max']}" if row["rank_max"] != row["rank_min"] else "") for row in ends)
+    ranks = ", ".join(
+        f"{row['country']} {row['rank_min']}" + (f"-{row['rank_max']}" if row["rank_max"] != row["rank_min"] else "")
+        for row in ends
+    )
     return section(
         "Rank stability",
         paragraph(
@@ -436,9 +566,16 @@ def _stability(study: Study) -> str:
 
 def _tables(study: Study, written: Written | None) -> str:
     runs = ", ".join(f"{name} {outcome.steps} steps" for name, outcome in study.outcomes.items())
-    said = [f"Solved in {study.seconds:.1f} s ({runs}); the accounts close to {_closing(study)} USD."]
+    said = [
+        paragraph(
+            f"Solved in {study.seconds:.1f} s ({runs}); the two counts of every run's total agree to {_closing(study)} USD."
+        )
+    ]
     if written:
-        said.append(f"Every table, as Parquet and as CSV, {counted(written.files, 'file')} with a manifest: {written.folder}")
+        files = counted(written.files, "file")
+        said.append(
+            f"Every table, as Parquet and as CSV ({written.tables} tables, {files} with the manifest): {written.folder}"
+        )
     else:
         said.append("Name a folder with --out to have every table as Parquet and as CSV.")
     return "\n".join(said)
@@ -491,10 +628,12 @@ def _inside(study: Study, good: str) -> dict[str, float]:
     return means
 
 
-def _sum(table: pl.DataFrame, column: str, members: Iterable[str], *, key: str = "good", value: str = "t") -> dict[str, float]:
+def _sum(
+    table: pl.DataFrame, column: str, members: Iterable[str], *, key: str = "good", value: str = "t"
+) -> dict[str, float]:
     inside = set(members)
     sums: dict[str, float] = defaultdict(float)
-    for name, where, t in table.select(pl_key=key, pl_where=column, pl_value=value).iter_rows():
+    for name, where, t in zip(table[key], table[column], table[value]):
         if where in inside:
             sums[name] += t
     return sums
@@ -524,7 +663,11 @@ def _reaction(study: Study, name: str) -> dict[str, Any] | None:
 def _largest_move(first: Outcome, second: Outcome) -> float:
     """Largest change of a buyer's cost index between two runs, per cent."""
     before = {(g, c): v for g, c, v in first.indices.select("good", "country", "usd_t").iter_rows()}
-    moved = (abs(v / before[g, c] - 1.0) for g, c, v in second.indices.select("good", "country", "usd_t").iter_rows() if before.get((g, c)))
+    moved = (
+        abs(v / before[g, c] - 1.0)
+        for g, c, v in second.indices.select("good", "country", "usd_t").iter_rows()
+        if before.get((g, c))
+    )
     return 100.0 * max(moved, default=0.0)
 
 

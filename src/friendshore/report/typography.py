@@ -13,8 +13,10 @@ WIDTH = 100  # columns of a page
 THIN = "\u202f"  # narrow no-break space between thousands
 
 
-def figure(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
+def figure(value: float | None, digits: int = 4, *, sign: bool = False, places: int = 12) -> str:
     """A number to so many significant digits, thousands apart; a dash where there is none.
+
+    `places` is the most there are after the point.
 
     >>> [figure(x).replace(THIN, " ") for x in (1234567.0, 41.2, 0.00123456, 0.0)]
     ['1 235 000', '41.2', '0.001235', '0']
@@ -23,25 +25,25 @@ def figure(value: float | None, digits: int = 4, *, sign: bool = False) -> str:
     """
     if value is None or not math.isfinite(value):
         return "-"
-    if value == 0.0:
+    if round(value, places) == 0.0:
         return "0"
     rounded = float(f"{value:.{digits - 1}e}")
-    places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
-    text = f"{rounded:{'+' if sign else ''},.{places}f}"
+    shown = min(places, max(0, digits - 1 - math.floor(math.log10(abs(rounded)))))
+    text = f"{rounded:{'+' if sign else ''},.{shown}f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text.replace(",", THIN)
 
 
 def millions(usd: float | None, *, sign: bool = False, digits: int = 3) -> str:
-    """USD in millions; what rounds to nothing beside a million of them is a nought.
+    """USD in millions, to a thousand dollars at the finest.
 
-    >>> millions(1_234_567.0), millions(-2.5e9, sign=True).replace(THIN, " "), millions(3.0)
-    ('1.23', '-2 500', '0')
+    >>> millions(1_234_567.0), millions(-2.5e9, sign=True).replace(THIN, " "), millions(2_100.0)
+    ('1.23', '-2 500', '0.002')
     """
     if usd is None or not math.isfinite(usd):
         return "-"
-    return "0" if abs(usd) < 500.0 else figure(usd / 1e6, digits, sign=sign)
+    return figure(usd / 1e6, digits, sign=sign, places=3)
 
 
 def percent(part: float | None, *, sign: bool = False) -> str:
@@ -62,8 +64,13 @@ def counted(number: int, one: str, many: str = "") -> str:
     >>> counted(1, "floor"), counted(12, "floor"), counted(0, "country", "countries")
     ('one floor', '12 floors', 'no countries')
     """
-    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    return f"{words[number] if number < len(words) else number} {one if number == 1 else many or one + 's'}"
+    return f"{numeral(number) if number else 'no'} {one if number == 1 else many or one + 's'}"
+
+
+def numeral(number: int) -> str:
+    """A small number as a word: none, one ... nine, 10."""
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[number] if number < len(words) else str(number)
 
 
 def listed(words: Iterable[str]) -> str:

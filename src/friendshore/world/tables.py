@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 
@@ -126,6 +127,7 @@ def empty(table: str) -> pl.DataFrame:
 
 
 def table_names() -> tuple[str, ...]:
+    """The tables of a world, in the order of `World`'s fields."""
     return tuple(f.name for f in fields(World) if f.name in COLUMNS)
 
 
@@ -133,4 +135,4 @@ def table_names() -> tuple[str, ...]:
 def _load(folder: Path) -> World:
     tables = {name: pl.read_csv(folder / f"{name}.csv", schema=COLUMNS[name]) for name in table_names()}
     name, version = (folder / "VERSION").read_text(encoding="utf-8").split()
-    return World(name=name, version=version, **tables)
+    return World(name=name, version=version, **cast(Any, tables))

@@ -1,0 +1,167 @@
+"""Derivatives from one adjoint solve against central differences of the whole market solved again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bench_hard_cases import faults
+from random_markets import chain, policies
+
+from friendshore import faces
+from friendshore.errors import MarketError
+from friendshore.market.accounts import account
+from friendshore.market.curves import slice_supply
+from friendshore.market.equilibrium import Solution, solve
+from friendshore.market.network import Network
+from friendshore.market.policy import Policy, impose
+from friendshore.market.sensitivity import balance, buyers_index, levy_revenue, sensitivities, shipped
+
+Case = tuple[Network, Policy]
+ROUTE_TERMS = (
+    "tariff", "specific", "export_tax", "export_specific", "freight", "reference", "phase", "exporter_share", "dispersion", "offtake",
+)  # fmt: skip
+OUTPUT_TERMS = ("strike", "upside", "subsidy", "strike_dispersion", "out_coef")
+NETWORK_TERMS = (
+    "premium", "log_share", "delivered0", "theta", "index0", "stock_release", "fixed_cost", "support", "recovery_content",
+    "demand.level", "demand.index", "demand.eta", "demand.choke", "supply.level", "supply.margin", "supply.eps", "capacity",
+)  # fmt: skip
+GROUP_TERMS = ("quota_tonnes", "corridor_tonnes", "rate_quota_tonnes", "rate_in", "rate_out")
+
+
+def everything(seed: int) -> Case:
+    """A market under every kind of measure, some consignments scattered, where nothing stands exactly at a kink."""
+    rng = np.random.default_rng([7, seed])
+    n = chain(
+        rng,
+        countries=6,
+        stages=2,
+        tight=0.3,
+        recovery=seed % 2 == 0,
+        joint=seed % 3 == 0,
+        choke=2.0 if seed % 4 else 1.25,
+    )
+    wedges = policies(rng, n, low=0.9, high=1.4)
+    wedges = [
+        replace(w, dispersion=0.05) if isinstance(w, faces.PriceGap) and w.clause == "floor" else w for w in wedges
+    ]
+    wedges = [
+        replace(w, dispersion=0.04) if isinstance(w, faces.Contract) and w.clause == "two_way" else w for w in wedges
+    ]
+    return n, impose(n, wedges)
+
+
+def outcomes(
+    n: Network, p: Policy, s: Solution
+) -> dict[str, tuple[object, Callable[[Network, Policy, Solution], float]]]:
+    """Readings, and the same outcomes taken from a solution."""
+    market, route = int(np.argmax(s.spot)), int(np.argmax(s.levy * s.flow)) if s.levy.any() else 0
+    country = n.countries[0]
+
+    def of(name: str | None) -> Callable[[Network, Policy, Solution], float]:
+        def total(n: Network, p: Policy, s: Solution) -> float:
+            lines = account(n, p, s).lines
+            return sum(usd for (holder, _item, _good), usd in lines.items() if name is None or holder == name)
+
+        return total
+
+    return {
+        "index": (buyers_index(n, p, market), lambda n, p, s: float(s.index[market])),
+        "flow": (shipped(n, p, np.array([route])), lambda n, p, s: float(s.flow[route])),
+        "levy": (levy_revenue(n, p, s), lambda n, p, s: float((s.levy * s.flow).sum())),
+        "country": (balance(n, p, s, [country]), of(country)),
+        "world": (balance(n, p, s), of(None)),
+    }
+
+
+def moved(case: Case, name: str, at: int, by: float) -> Case:
+    """The case with one number changed."""
+    n, p = case
+    if name in ROUTE_TERMS or name == "purchases":
+        array = getattr(p, name).copy()
+        array[at] += by
+        return n, replace(p, **{name: array})
+    if name in OUTPUT_TERMS or name == "in_coef":
+        array = getattr(p, name).copy()
+        array[at] += by
+        p = replace(p, **{name: array})
+        if name == "subsidy":  # those who pay it already pay the dollar more
+            more = [
+                (np.array([at]), by, payers, "more") for rows, _usd, payers, _clause in p.subsidy_terms if at in rows
+            ]
+            p = replace(p, subsidy_terms=(*p.subsidy_terms, *more[:1]))
+        return n, p
+    if name in GROUP_TERMS:
+        kind = {"quota_tonnes": "quotas", "corridor_tonnes": "corridors"}.get(name, "rate_quotas")
+        term = name if name.startswith("rate_i") or name.startswith("rate_o") else "tonnes"
+        groups = list(getattr(p, kind))
+        groups[at] = replace(groups[at], **{term: getattr(groups[at], term) + by})
+        return n, replace(p, **{kind: tuple(groups)})
+    if "." in name:
+        curve, part = name.split(".")
+        array = getattr(getattr(n, curve), part).copy()
+        array[at] += by
+        n = replace(n, **{curve: replace(getattr(n, curve), **{part: array})})
+    else:
+        array = getattr(n, name).copy()
+        array[at] += by
+        n = replace(n, **{name: array})
+    if name == "capacity" or name.startswith("supply."):
+        last = p.tranches.high == case[0].capacity[p.tranche_activity]
+        high = np.where(last, n.capacity[p.tranche_activity], p.tranches.high)
+        p = replace(p, tranches=slice_supply(n.supply.take(p.tranche_activity), p.tranches.low, high))
+    return n, p
+
+
+def worth_testing(by: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The three largest effects among finite terms."""
+    rows = np.flatnonzero(np.isfinite(value))
+    effect = np.abs(by[rows] * np.where(value[rows] != 0, value[rows], 1.0))
+    return rows[np.argsort(-effect)[:3]]
+
+
+def held(case: Case, name: str) -> np.ndarray:
+    n, p = case
+    if name in ROUTE_TERMS or name in OUTPUT_TERMS or name in ("purchases", "in_coef"):
+        return getattr(p, name)
+    if name in GROUP_TERMS:
+        kind = {"quota_tonnes": "quotas", "corridor_tonnes": "corridors"}.get(name, "rate_quotas")
+        term = name if name.startswith("rate_i") or name.startswith("rate_o") else "tonnes"
+        return np.array([getattr(group, term) for group in getattr(p, kind)])
+    if "." in name:
+        curve, part = name.split(".")
+        return getattr(getattr(n, curve), part)
+    return getattr(n, name)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_adjoint_derivatives_are_those_of_the_market_solved_again(seed):
+    case = everything(seed)
+    solved = solve(*case)
+    assert not faults(*case, solved)
+    wrong, checked = [], 0
+    for outcome, (read, take) in outcomes(*case, solved).items():
+        found = sensitivities(*case, solved, read)
+        scale = abs(take(*case, solved))
+        terms = {**found.policy, **found.network}
+        for name in (*ROUTE_TERMS, *OUTPUT_TERMS, *GROUP_TERMS, *NETWORK_TERMS, "purchases", "in_coef"):
+            value = held(case, name)
+            for at in worth_testing(terms[name], value):
+                # Two steps, of which the nearer must agree: a large one bends, a small one drowns in rounding.
+                size = abs(value[at]) if value[at] else {"tariff": 0.1, "export_tax": 0.1}.get(name, 10.0)
+                by, errors = terms[name][at], []
+                for step in (1e-4, 1e-5, 1e-6):
+                    if name in ("dispersion", "strike_dispersion", "exporter_share", "offtake") and value[at] == 0.0:
+                        break  # cannot turn negative
+                    up, down = (moved(case, name, at, sign * step * size) for sign in (1.0, -1.0))
+                    rise = take(*up, solve(*up, start=solved.state)) - take(*down, solve(*down, start=solved.state))
+                    rise /= 2.0 * step * size
+                    errors.append(abs(rise - by) / max(abs(by), abs(rise), 1e-3 * scale / size))
+                if errors:
+                    checked += 1
+                    if min(errors) > 1e-5:
+                        wrong.append(f"{outcome} by {name}[{at}]: {by:.9g}, off by {min(errors):.1e}")
+    assert checked > 100
+    assert not wrong, "\n".join(wrong)
