@@ -24,6 +24,7 @@ import numpy as np
 from random_markets import ALL_KINDS, chain, policies
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
+from scipy.stats import norm
 
 from friendshore import faces
 from friendshore.errors import MarketError
@@ -105,8 +106,7 @@ def faults(n: Network, p: Policy, s: Solution) -> list[str]:
     for rate_group, rate in zip(p.rate_quotas, s.rate):
         tariff[rate_group.routes] = rate
     pre = cif + tariff * (cif - n.fob_valued * p.freight) + p.specific
-    exact = p.dispersion == 0.0
-    levy = np.where(exact, p.phase * np.maximum(0.0, p.reference - np.where(p.gap_on_cif, cif, pre)), s.levy)
+    levy = p.phase * _mean_gap(p.reference - np.where(p.gap_on_cif, cif, pre), p.dispersion)
     near("levy", s.levy, levy, np.abs(pre))
     near("delivered", s.delivered, pre + levy, np.abs(pre))
 
@@ -126,9 +126,9 @@ def faults(n: Network, p: Policy, s: Solution) -> list[str]:
     share = weight / np.where(alive, total, 1.0)[rm]
     near("shares", s.share, share, 1.0)
 
-    receipts = np.where(np.isfinite(p.strike), np.where(np.isfinite(p.strike), p.strike, 0.0), s.price[p.out_source])
-    over = np.maximum(0.0, s.price[p.out_source] - np.where(np.isfinite(p.strike), p.strike, 0.0))
-    receipts = np.where(np.isfinite(p.strike), receipts + p.upside * over, receipts)
+    covered = np.isfinite(p.strike)
+    strike, at = np.where(covered, p.strike, 0.0), s.price[p.out_source]
+    receipts = np.where(covered, strike + p.upside * _mean_gap(at - strike, np.where(covered, p.strike_dispersion, 0.0)), at)
     tranches = p.tranche_activity.size
     margin = np.bincount(p.out_tranche, weights=p.out_coef * (receipts + p.subsidy), minlength=tranches)
     margin = margin - np.bincount(p.in_tranche, weights=p.in_coef * s.index[p.in_market], minlength=tranches)
@@ -181,6 +181,14 @@ def faults(n: Network, p: Policy, s: Solution) -> list[str]:
     gross = sum(abs(v) for v in counted.lines.values())
     near("accounts", counted.total, counted.resources.total, max(gross, 1.0), 1e-9)
     return found
+
+
+def _mean_gap(over: Array, spread: Array) -> Array:
+    """E max(0, over + spread z), z standard normal."""
+    out, wide = np.maximum(0.0, over), (spread > 0.0) & np.isfinite(over)
+    k = over[wide] / spread[wide]
+    out[wide] = over[wide] * norm.cdf(k) + spread[wide] * norm.pdf(k)
+    return out
 
 
 # -- the second opinion on a refusal ----------------------------------------------------------------------------------

@@ -144,7 +144,11 @@ class Figures(SphinxDirective):
         rows = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|" + "".join(rules)]
         for row in frame.select(names).iter_rows():
             rows.append("| " + " | ".join(cell(value, everyone) for value in row) + " |")
-        return widened(self.parse_text_to_nodes("\n".join(rows) + "\n")) if len(rows) > 2 else [nodes.paragraph("", "None.")]
+        return (
+            widened(self.parse_text_to_nodes("\n".join(rows) + "\n"))
+            if len(rows) > 2
+            else [nodes.paragraph("", "None.")]
+        )
 
 
 class Grades(SphinxDirective):

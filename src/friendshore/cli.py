@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -28,11 +29,13 @@ from friendshore.errors import FriendshoreError, InputRefused, render
 if TYPE_CHECKING:
     from friendshore.agreement.scenario import Scenario
     from friendshore.report.account import Names
+    from friendshore.report.tables import Stage, Written
     from friendshore.run import Assumptions
     from friendshore.study import Study
     from friendshore.world.tables import World
 
 PATIENCE_S = 0.6  # whatever takes longer says what it is doing
+PLAINER = {"\u202f": " ", "→": ">", "σ": "sigma", "ε": "epsilon", "·": ";", "…": "..."}
 DEBUG = "FRIENDSHORE_DEBUG"
 RAW_DATA = "FRIENDSHORE_DATA"
 
@@ -68,7 +71,9 @@ class Group(_Exemplified, TyperGroup):
     """The same for a group of commands."""
 
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    cls=Group, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True
+)
 world_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 agreement_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(world_app, name="world", short_help="The base year: build, check, show, list.")
@@ -87,14 +92,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         app(args=words, prog_name="friendshore")
     except FriendshoreError as refused:
-        if debug and refused.exit_status not in (2, 3):
-            raise
         _say(str(refused), err=True)
         sys.exit(refused.exit_status)
     except MemoryError:
         _say("friendshore: out of memory", err=True)
         sys.exit(1)
-    except Exception as fault:
+    except Exception as fault:  # noqa: BLE001 - the last line of defence: whatever it is, it is ours
         if debug:
             import traceback
 
@@ -130,15 +133,22 @@ def _version(wanted: bool) -> None:
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 OutFolder = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder for every table, as Parquet and CSV; replaced whole.")
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Folder for every table, as Parquet and CSV; replaced whole."),
 ]
-Terms = Annotated[str, typer.Argument(metavar="[AGREEMENT|SCENARIO]", help="A preset's name, an agreement file or a scenario file.")]
+Terms = Annotated[
+    str, typer.Argument(metavar="AGREEMENT|SCENARIO", help="A preset's name, an agreement file or a scenario file.")
+]
 
 
 @app.callback()
 def friendshore(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and nothing else.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help=f"Show where a fault of ours happened; {DEBUG}=1 does the same.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="The version, and nothing else.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help=f"Show where a fault of ours happened; {DEBUG}=1 does the same.")
+    ] = False,
 ) -> None:
     """$ friendshore run plurilateral-2026 --out out
 
@@ -152,14 +162,22 @@ def friendshore(
 def run(
     agreement: Terms = "plurilateral-2026",
     as_of: Annotated[
-        date | None, typer.Option("--as-of", metavar="DATE", parser=_day, help="Day whose terms are run; the agreement's own if absent.")
+        date | None,
+        typer.Option(
+            "--as-of", metavar="DATE", parser=_day, help="Day whose terms are run; the agreement's own if absent."
+        ),
     ] = None,
     horizon: Annotated[
-        int | None, typer.Option("--horizon", metavar="1|5|15", parser=_years, help="Years to adjust; 5, or the scenario's, if absent.")
+        int | None,
+        typer.Option(
+            "--horizon", metavar="1|5|15", parser=_years, help="Years to adjust; 5, or the scenario's, if absent."
+        ),
     ] = None,
     out: OutFolder = None,
     as_json: AsJson = False,
-    stability: Annotated[bool, typer.Option("--stability/--no-stability", help="Solve nine pairs of elasticities for rank stability.")] = True,
+    stability: Annotated[
+        bool, typer.Option("--stability/--no-stability", help="Solve nine pairs of elasticities for rank stability.")
+    ] = True,
 ) -> None:
     """$ friendshore run plurilateral-2026 --as-of 2030-01-01 --out out
 
@@ -189,23 +207,36 @@ def run(
             stability=stability,
         )
         progress("writing")
-        tables = _study_tables(found) if stage is not None else {}
         names = _names(world)
-        about = {"command": _command(), "agreement": scenario.name, "digest": scenario.digest, "as_of": day.isoformat(), "world": found.world_name}
+        flags = [
+            "--as-of",
+            day.isoformat(),
+            "--horizon",
+            str(found.horizon),
+            *([] if stability else ["--no-stability"]),
+        ]
+        about = {
+            "command": shlex.join(["friendshore", "run", agreement, *flags]),
+            "agreement": scenario.name,
+            "digest": scenario.digest,
+            "world": found.world_name,
+        }
         _publish(
             stage,
-            out,
-            tables,
+            lambda: _study_tables(found),
             about,
             text=lambda written: _account(found, names, written),
-            document={"outcomes": {name: each.document() for name, each in found.outcomes.items()}, "study": found.document()} if as_json else None,
+            document=(lambda: _study_document(found)) if as_json else None,
         )
 
 
 @app.command(cls=Command, short_help="Solve a network file.")
 def clear(
     network: Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file, YAML or JSON.")],
-    experiment: Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="One of the file's experiments; its own policies if absent.")] = None,
+    experiment: Annotated[
+        str | None,
+        typer.Option("--experiment", metavar="NAME", help="One of the file's experiments; its own policies if absent."),
+    ] = None,
     out: OutFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -223,18 +254,19 @@ def clear(
 
         world = files.read(network, experiment)
         progress("clearing")
-        outcome = solve(world, assume=Assumptions(latent=bool(world.routes["latent"].any())), name=experiment or world.name)
+        outcome = solve(
+            world, assume=Assumptions(latent=bool(world.routes["latent"].any())), name=experiment or world.name
+        )
         title = str(world.extras.get("title") or world.name) + (f": {experiment}" if experiment else "")
-        tables = {name: getattr(outcome, name) for name in outcome.TABLES} if stage is not None else {}
         from friendshore.report.cleared import cleared
 
+        chosen = ["--experiment", experiment] if experiment is not None else []
         _publish(
             stage,
-            out,
-            tables,
-            {"command": _command(), "world": outcome.world, "status": outcome.status},
+            lambda: {name: getattr(outcome, name) for name in outcome.TABLES},
+            {"command": shlex.join(["friendshore", "clear", str(network), *chosen]), "world": outcome.world},
             text=lambda written: cleared(outcome, title=title, written=written),
-            document=outcome.document() if as_json else None,
+            document=outcome.document if as_json else None,
         )
 
 
@@ -258,7 +290,14 @@ def world_goods(as_json: AsJson = False) -> None:
     goods = World.load().goods
     if as_json:
         return _emit(goods.select("id", "mineral", "stage").to_dicts())
-    return _say(grid(["id", "mineral", "stage", "name"], goods.select("id", "mineral", "stage", "name").iter_rows(), left=4, indent=0))
+    return _say(
+        grid(
+            ["id", "mineral", "stage", "name"],
+            goods.select("id", "mineral", "stage", "name").iter_rows(),
+            left=4,
+            indent=0,
+        )
+    )
 
 
 @world_app.command("countries", cls=Command, short_help="The countries and remainders, with their codes.")
@@ -273,12 +312,21 @@ def world_countries(as_json: AsJson = False) -> None:
     countries = World.load().countries
     if as_json:
         return _emit(countries.select("code", "name").to_dicts())
-    return _say(grid(["code", "name", "territory", "region"], countries.select("code", "name", "territory", "region").iter_rows(), left=4, indent=0))
+    return _say(
+        grid(
+            ["code", "name", "territory", "region"],
+            countries.select("code", "name", "territory", "region").iter_rows(),
+            left=4,
+            indent=0,
+        )
+    )
 
 
 @world_app.command("show", cls=Command, short_help="A mineral's chain, with sources.")
 def world_show(
-    mineral: Annotated[str, typer.Argument(metavar="MINERAL", help="A mineral, such as cobalt, or the id of one good.")],
+    mineral: Annotated[
+        str, typer.Argument(metavar="MINERAL", help="A mineral, such as cobalt, or the id of one good.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore world show cobalt
@@ -290,7 +338,7 @@ def world_show(
     from friendshore.world.tables import World
 
     rows = show(World.load(), mineral)
-    return _emit(rows) if as_json else _say(chain(rows))
+    return _emit(rows) if as_json else _say(chain(rows).rstrip("\n"))
 
 
 @world_app.command("check", cls=Command, short_help="Every invariant of the world, with both numbers.")
@@ -313,7 +361,7 @@ def world_check(as_json: AsJson = False) -> None:
     if as_json:
         _emit([asdict(item) for item in found])
     else:
-        _say(checks(found))
+        _say(checks(found).rstrip("\n"))
     if not all(item.ok for item in found):
         raise typer.Exit(3)
 
@@ -321,10 +369,17 @@ def world_check(as_json: AsJson = False) -> None:
 @world_app.command("build", cls=Command, short_help="Rebuild the world from raw data.")
 def world_build(
     raw: Annotated[
-        Path | None, typer.Argument(metavar="[RAW]", envvar=RAW_DATA, show_envvar=True, help="The folder of raw data, with the publishers' files.")
+        Path | None,
+        typer.Argument(
+            metavar="RAW",
+            envvar=RAW_DATA,
+            show_envvar=True,
+            help="The folder of raw data, with the publishers' files.",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the tables; if absent those that ship are replaced.")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the tables; if absent those that ship are replaced."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -372,7 +427,9 @@ def agreement_group() -> None:
 
 @agreement_app.command("check", cls=Command, short_help="Whether a file is sound, with every problem at its line.")
 def agreement_check(
-    agreement: Annotated[str, typer.Argument(metavar="FILE", help="An agreement file, a scenario file or a preset's name.")],
+    agreement: Annotated[
+        str, typer.Argument(metavar="FILE", help="An agreement file, a scenario file or a preset's name.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore agreement check deal.yaml
@@ -381,38 +438,15 @@ def agreement_check(
     file, line and column. Nothing is run.
     """
     from friendshore.agreement.schedule import levels
-    from friendshore.instruments import KINDS
-    from friendshore.report.typography import figure, grid
-    from friendshore.units import to_float
+    from friendshore.report.listing import terms, terms_document
     from friendshore.world.tables import World
 
     world = World.load()
     scenario = _scenario(agreement, world)
-    deal = scenario.agreement
-    kinds = {kind: key for key, kind in KINDS.items()}
-    priced = levels(deal, world, scenario.as_of)
-    clauses = [
-        {"id": clause.id, "kind": kinds.get(type(clause), type(clause).__name__), "title": clause.title, "illustrative": clause.illustrative}
-        for clause in deal.clauses
-    ]
-    prices = [
-        {"clause": level.clause, "good": level.good, "usd_t": to_float(level.usd_t), "illustrative": level.illustrative} for level in priced
-    ]
+    found = levels(scenario.agreement, world, scenario.as_of)
     if as_json:
-        return _emit(
-            {
-                "id": deal.id, "title": deal.title, "digest": scenario.digest, "scenario": scenario.name, "as_of": scenario.as_of.isoformat(),
-                "parties": [party.code for party in deal.parties], "clauses": clauses, "levels": prices,
-                "warnings": [problem.message for problem in deal.warnings],
-            }
-        )  # fmt: skip
-    _say(f"{deal.title}\n{deal.id}, {scenario.digest}: sound; {len(deal.parties)} parties, {len(deal.clauses)} clauses, terms of {scenario.as_of}\n")
-    _say(grid(["clause", "kind", "what", ""], [[c["id"], c["kind"], c["title"], "illustrative" if c["illustrative"] else ""] for c in clauses], left=4))
-    if prices:
-        _say("")
-        rows = [[p["clause"], p["good"], figure(p["usd_t"], 6), "illustrative" if p["illustrative"] else "public"] for p in prices]
-        _say(grid(["price level", "good", "USD/t", ""], rows, left=2))
-    return None
+        return _emit(terms_document(scenario, found))
+    return _say(terms(scenario, found))
 
 
 @agreement_app.command("list", cls=Command, short_help="The agreements that ship.")
@@ -427,10 +461,19 @@ def agreement_list(as_json: AsJson = False) -> None:
     rows = []
     for name in presets():
         deal = Agreement.load(name)
-        rows.append({"id": name, "title": deal.title, "in_force": deal.in_force.isoformat(), "clauses": len(deal.clauses)})
+        rows.append(
+            {"id": name, "title": deal.title, "in_force": deal.in_force.isoformat(), "clauses": len(deal.clauses)}
+        )
     if as_json:
         return _emit(rows)
-    return _say(grid(["preset", "title", "in force", "clauses"], [[str(v) for v in row.values()] for row in rows], left=3, indent=0))
+    return _say(
+        grid(
+            ["preset", "title", "in force", "clauses"],
+            [[str(v) for v in row.values()] for row in rows],
+            left=3,
+            indent=0,
+        )
+    )
 
 
 @agreement_app.command("schema", cls=Command, short_help="The JSON Schema of an agreement file.")
@@ -474,10 +517,14 @@ def _names(world: World) -> Names:
     )
 
 
-def _account(found: Study, names: Names, written: Any) -> str:
+def _account(found: Study, names: Names, written: Written | None) -> str:
     from friendshore.report.account import account
 
     return account(found, names=names, written=written)
+
+
+def _study_document(found: Study) -> dict[str, Any]:
+    return {"outcomes": {name: each.document() for name, each in found.outcomes.items()}, "study": found.document()}
 
 
 def _study_tables(found: Study) -> dict[str, Any]:
@@ -492,10 +539,127 @@ def _study_tables(found: Study) -> dict[str, Any]:
 # -- what goes out ----------------------------------------------------------------------------------------------------------
 
 
-def _folder(out: Path | None) -> AbstractContextManager[Path | None]:
+def _folder(out: Path | None) -> AbstractContextManager[Stage | None]:
     """A folder that takes the name `out` once it is filled; refused now if that will not do."""
     if out is None:
         return nullcontext()
-    from friendshore.report.tables import appearing
+    from friendshore.report.tables import staged
 
-    return appearing(out)
+    return staged(out)
+
+
+def _publish(
+    stage: Stage | None,
+    tables: Callable[[], dict[str, Any]],
+    about: Mapping[str, Any],
+    *,
+    text: Callable[[Written | None], str],
+    document: Callable[[], Any] | None,
+) -> None:
+    """Put the tables into their folder, then print the text, or the document where one is asked for.
+
+    Raises
+    ------
+    NotWritten   the answer was printed, but its tables could not be put into the folder
+    """
+    failed: FriendshoreError | None = None
+    written: Written | None = None
+    if stage is not None:
+        from friendshore.report.tables import NotWritten, promised, put
+
+        made = tables()
+        written = promised(stage, made)
+        try:
+            put(stage, made, about, account=text(written))
+        except NotWritten as error:
+            failed, written = error, None
+    if document is not None:
+        _emit(document())
+    else:
+        _say(text(written).rstrip("\n"))
+    if failed is not None:
+        raise failed
+
+
+def _emit(document: Any) -> None:
+    """One JSON document; what is not a finite number is null."""
+    _say(json.dumps(_plain(document), allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only.
+
+    >>> _plain({"usd_t": float("inf"), "on": date(2030, 1, 1), "codes": ("USA", 1)})
+    {'usd_t': None, 'on': '2030-01-01', 'codes': ['USA', 1]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int):
+        return value
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Print; in an encoding without thin spaces and Greek, plainer; to a reader who has left, nothing."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError:
+            plain = text.translate({ord(mark): word for mark, word in PLAINER.items()})
+            encoding = stream.encoding or "ascii"
+            print(plain.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _our_fault(fault: BaseException, words: Sequence[str]) -> str:
+    last = fault.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    where = f" ({Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno})" if last is not None else ""
+    again = shlex.join(["friendshore", "--debug", *(word for word in words if word != "--debug")])
+    return (
+        f"A fault of ours, not of your input: {type(fault).__name__}: {fault}{where}\n"
+        f"Please report it with your files and what this prints: {again}"
+    )
+
+
+class _Progress:
+    """Says on standard error what is being done, once it has taken more than a moment."""
+
+    def __enter__(self) -> Self:
+        self._began = time.perf_counter()
+        self._text, self._late, self._lock = "", False, threading.Lock()
+        self._timer = threading.Timer(PATIENCE_S, self._speak)
+        self._timer.daemon = True
+        self._timer.start()
+        return self
+
+    def __call__(self, text: str) -> None:
+        with self._lock:
+            self._text = text
+            if self._late:
+                self._print()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._text = ""
+
+    def _speak(self) -> None:
+        with self._lock:
+            self._late = True
+            self._print()
+
+    def _print(self) -> None:
+        if self._text:
+            _say(f"{time.perf_counter() - self._began:5.1f} s  {self._text} ...", err=True)
+
+
+if __name__ == "__main__":
+    main()

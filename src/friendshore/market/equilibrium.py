@@ -9,6 +9,7 @@ elsewhere. The homogeneous limit lives in `homogeneous`; surpluses in `accounts`
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from friendshore.errors import MarketError
 from friendshore.market.certificate import refuse_infeasible
+from friendshore.market.components import Part, part_state, split
 from friendshore.market.curves import Array, Index, demand, sum_by, tranche_supply
 from friendshore.market.network import Mask, Network
 from friendshore.market.policy import Policy
@@ -27,6 +29,8 @@ from friendshore.market.sourcing import source
 
 TOLERANCE = 1e-12  # of each market's size; what Newton aims for
 ACCEPTED = 1e-10  # what counts as solved when rounding stops it short of that
+SINGLE_FROM = 256  # rows from which single-precision factors pay
+KEEP_BELOW = 1e-3  # residual below which a Jacobian that still works is kept
 STEP_LIMIT = 1.0  # largest move of a log price in one step
 RAMPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # relative widths of the slope at the choke price
 ROOT_2_PI = float(np.sqrt(2.0 * np.pi))
@@ -65,6 +69,19 @@ class Solution:
     method: str
     undetermined: tuple[tuple[int, float, float], ...] = ()  # source, lowest and highest price that changes nothing
     state: Array = field(default_factory=lambda: np.zeros(0))
+
+
+# Which fields of a solution run over which rows.
+BY_ROWS: dict[str, tuple[str, ...]] = {
+    "sources": ("price", "discarded"),
+    "markets": ("index", "wanted", "reserve_bought", "stock_build", "unserved", "spot", "bought_stock"),
+    "routes": ("share", "flow", "cif", "before_levy", "levy", "delivered", "tariff"),
+    "tranches": ("margin", "level"),
+    "quotas": ("quota_rent",),
+    "corridors": ("corridor_rent",),
+    "recoveries": ("recovery_charge",),
+    "rates": ("rate",),
+}
 
 
 def gap(reference: Array, base: Array, spread: Array) -> tuple[Array, Array]:
@@ -406,10 +423,10 @@ class System:
     # -- derivatives --------------------------------------------------------------------------------------------------
 
     def jacobian(self, point: Point, by_z: Array, by_f: Array, on_floor: Mask) -> Array:
-        """Derivative of `residual` by (log prices, extras), (N, N), column-major for LAPACK."""
+        """Derivative of `residual` by (log prices, extras), (N, N)."""
         n, p = self.network, self.policy
         total = self.sources + self.extras
-        out = np.zeros((total, total), order="F")
+        out = np.zeros((total, total))
         by_price = self._by_cif(point) * point.price[n.route_source]  # dd/dlog p
         if self.exported is not None:
             by_price *= self.exported
@@ -486,7 +503,7 @@ class System:
         if self.n_rate:
             move[self.member_is_rate] = self._by_rate(point, r[self.member_is_rate])
         index_by = np.zeros((self.markets, extras))
-        np.add.at(index_by, (n.route_market[r], col), point.share[r] * move)
+        index_by += _sums((n.route_market[r], col), point.share[r] * move, index_by.shape)
         margin_by = np.zeros((p.tranche_activity.size, extras))
         np.subtract.at(margin_by, p.in_tranche, p.in_coef[:, None] * index_by[p.in_market])
         for e, (taking, giving, content) in enumerate(self.recovery_terms):
@@ -504,22 +521,18 @@ class System:
         pulled = spot_by + theta_spot[:, None] * index_by
         for block in n.blocks:
             excess_by[block.sources] -= block.dense(point.share).T @ pulled[block.markets]
-        np.add.at(excess_by, (n.route_source[r], col), switching[r] * move)
+        excess_by += _sums((n.route_source[r], col), switching[r] * move, excess_by.shape)
         out[: self.sources, self.sources :] = excess_by / self.size[:, None]
 
         # Rows: how each extra's slack answers to prices (adjoint) and to the other extras.
-        by_spot = np.zeros((extras, self.markets))  # slack by spot tonnes
-        by_index = np.zeros((extras, self.markets))
-        by_level = np.zeros((extras, p.tranche_activity.size))
-        direct = np.zeros((extras, self.sources))
-        cross = np.zeros((extras, extras))
         size = self.extra_size[col]
         market = n.route_market[r]
-        np.subtract.at(by_spot, (col, market), point.share[r] / size)
-        np.subtract.at(by_index, (col, market), switching[r] / size)
-        np.add.at(direct, (col, n.route_source[r]), switching[r] * by_price[r] / size)
+        by_spot = _sums((col, market), -point.share[r] / size, (extras, self.markets))  # slack by spot tonnes
+        by_index = _sums((col, market), -switching[r] / size, (extras, self.markets))
+        by_level = np.zeros((extras, p.tranche_activity.size))
+        direct = _sums((col, n.route_source[r]), switching[r] * by_price[r] / size, (extras, self.sources))
         one, other = self.sharing
-        np.add.at(cross, (col[one], col[other]), switching[r[one]] * move[other] / size[one])
+        cross = _sums((col[one], col[other]), switching[r[one]] * move[other] / size[one], (extras, extras))
         for e, (taking, giving, content) in enumerate(self.recovery_terms):
             by_level[first + e, taking] -= 1.0 / self.extra_size[first + e]
             by_level[first + e, giving] += content / self.extra_size[first + e]
@@ -583,13 +596,44 @@ def _fischer(a: Array, b: Array, smooth: float) -> tuple[Array, Array, Array]:
     return stable, by_a, by_b
 
 
+def _sums(at: tuple[Index, Index], values: Array, shape: tuple[int, int]) -> Array:
+    """A matrix of sums of `values` by cell."""
+    return sum_by(at[0] * shape[1] + at[1], values, shape[0] * shape[1]).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The LU factors of a Jacobian, in double or in single precision."""
+
+    lu: Array
+    pivot: Index
+    single: bool
+
+    def solve(self, right: Array) -> Array | None:
+        """Solution of the system; None where it is not finite."""
+        solver = lapack.sgetrs if self.single else lapack.dgetrs
+        step, info = solver(self.lu, self.pivot, right, trans=1)
+        return step.astype(float) if info == 0 and np.isfinite(step).all() else None
+
+
+def factor(matrix: Array, *, single: bool = False) -> Factors | None:
+    """LU factors, in place; None where the matrix is singular to working precision.
+
+    A row-major matrix is the column-major transpose, which LAPACK factors without a copy and solves transposed. In single
+    precision the factors take half the time; a Newton step from them is as good until the last digits, and the residual
+    is always computed in double.
+    """
+    if single:
+        lu, pivot, info = lapack.sgetrf(np.asarray(matrix.T, dtype=np.float32), overwrite_a=True)
+    else:
+        lu, pivot, info = lapack.dgetrf(matrix.T, overwrite_a=True)
+    return Factors(lu, pivot, single) if info == 0 else None
+
+
 def factor_solve(matrix: Array, right: Array) -> Array | None:
-    """LU solve in place; None where the matrix is singular to working precision."""
-    lu, pivot, info = lapack.dgetrf(matrix, overwrite_a=True)
-    if info != 0:
-        return None
-    step, info = lapack.dgetrs(lu, pivot, right)
-    return step if info == 0 and np.isfinite(step).all() else None
+    """One solve, the factors thrown away; None where the matrix is singular."""
+    factors = factor(matrix)
+    return factors.solve(right) if factors is not None else None
 
 
 def solve(network: Network, policy: Policy, *, start: Array | None = None, steps: int = 200) -> Solution:
@@ -611,14 +655,84 @@ def solve(network: Network, policy: Policy, *, start: Array | None = None, steps
     """
     began = time.perf_counter()
     refuse_infeasible(network, policy)
+    parts = split(network, policy)
+    with _one_thread():
+        if len(parts) == 1:
+            return _solve_part(network, policy, start, steps, began)
+        first = (network.source_good.size, len(policy.quotas), len(policy.corridors), network.recovery_activity.size)
+        fits = start is not None and start.size == sum(first) + len(policy.rate_quotas)
+        solved = [
+            _solve_part(
+                part.network,
+                part.policy,
+                part_state(start, part, *first) if fits and start is not None else None,
+                steps,
+            )
+            for part in parts
+        ]
+    return _joined(network, policy, parts, solved, time.perf_counter() - began)
+
+
+def _solve_part(
+    network: Network, policy: Policy, start: Array | None, steps: int, began: float | None = None
+) -> Solution:
+    began = time.perf_counter() if began is None else began
     system = System(network, policy)
     x = system.start()
     if start is not None:
         shared = min(x.size, start.size)
         x[:shared] = start[:shared]
-    with _one_thread():
-        x, point, taken, method = _search(system, x, steps)
+    x, point, taken, method = _search(system, x, steps)
     return _solution(system, x, point, taken, time.perf_counter() - began, method)
+
+
+def _joined(
+    network: Network, policy: Policy, parts: Sequence[Part], solved: Sequence[Solution], seconds: float
+) -> Solution:
+    """The answers of the parts as one; steps are those of the longest, the method that of the hardest."""
+    n, p = network, policy
+    sizes = {
+        "sources": n.source_good.size,
+        "markets": n.market_good.size,
+        "routes": n.route_source.size,
+        "tranches": p.tranche_activity.size,
+        "quotas": len(p.quotas),
+        "corridors": len(p.corridors),
+        "recoveries": n.recovery_activity.size,
+        "rates": len(p.rate_quotas),
+    }
+    whole: dict[str, Array] = {}
+    for rows, names in BY_ROWS.items():
+        for name in names:
+            out = np.zeros(sizes[rows])
+            for part, one in zip(parts, solved, strict=True):
+                out[getattr(part, rows)] = getattr(one, name)
+            whole[name] = out
+    undetermined = tuple(
+        (int(part.sources[i]), low, high)
+        for part, one in zip(parts, solved, strict=True)
+        for i, low, high in one.undetermined
+    )
+    steps = max(one.steps for one in solved)
+    methods = [one.method for one in solved if one.method != "Newton"]
+    state = np.zeros(sum(sizes[name] for name in ("sources", "quotas", "corridors", "recoveries", "rates")))
+    for part, one in zip(parts, solved, strict=True):
+        rows_of, first, taken = ("quotas", "corridors", "recoveries", "rates"), sizes["sources"], part.sources.size
+        state[part.sources] = one.state[:taken]
+        for name in rows_of:
+            rows_here = getattr(part, name)
+            state[first + rows_here] = one.state[taken : taken + rows_here.size]
+            first, taken = first + sizes[name], taken + rows_here.size
+    return Solution(
+        **whole,
+        residual_t=max(one.residual_t for one in solved),
+        steps=steps,
+        seconds=seconds,
+        status=_status(n, whole["unserved"], whole["discarded"], undetermined, steps),
+        method="; ".join(dict.fromkeys(methods)) or "Newton",
+        undetermined=undetermined,
+        state=state,
+    )
 
 
 @cache
@@ -736,14 +850,18 @@ def _newton(
     norm = float(np.abs(rows).max(initial=0.0))
     stalled = 0
     damping = pull
+    factors, single = None, True
     for step in range(steps):
         if norm <= goal:
             return x, point, norm, step
-        matrix = system.jacobian(point, by_z, by_f, on_floor)
-        if damping:
-            diagonal = np.arange(sources)
-            matrix[diagonal, diagonal] += damping
-        direction = factor_solve(matrix, -rows)
+        if factors is None:
+            matrix = system.jacobian(point, by_z, by_f, on_floor)
+            if damping:
+                diagonal = np.arange(sources)
+                matrix[diagonal, diagonal] += damping
+            factors = factor(matrix, single=single and rows.size >= SINGLE_FROM)
+        last_size = rows.size
+        direction = factors.solve(-rows) if factors is not None else None
         if direction is None:
             matrix = system.jacobian(point, by_z, by_f, on_floor)
             diagonal = np.arange(matrix.shape[0])
@@ -775,6 +893,8 @@ def _newton(
                 break
         if best is None:
             return x, point, norm, step
+        if best[0] > 0.5 * merit:
+            single = False
         if best[0] >= merit * (1.0 - 1e-9):
             stalled += 1
             if norm <= ACCEPTED:
@@ -792,7 +912,10 @@ def _newton(
         if admitted.size != x.size:
             x = admitted
             rows, by_z, by_f, on_floor = system.residual(x, point, smooth)
-        norm = float(np.abs(rows).max(initial=0.0))
+        last, norm = norm, float(np.abs(rows).max(initial=0.0))
+        # Close to the answer the old Jacobian serves another step: each costs a fifth of a new one.
+        if damping or norm > min(0.05 * last, KEEP_BELOW) or rows.size != last_size:
+            factors, single = None, True
     return x, point, norm, steps
 
 

@@ -216,7 +216,7 @@ class _Homogeneous:
         np.subtract.at(excess, n.route_source, flow)
         gap_rows = -spot
         np.add.at(gap_rows, n.route_market, flow)
-        out = np.zeros((i + m + e, i + m + e), order="F")
+        out = np.zeros((i + m + e, i + m + e))
         out[:i], out[i : i + m] = excess / self.size, gap_rows / self.size
         prices = np.arange(i + m)
         out[prices, prices] += self.hold / self.size

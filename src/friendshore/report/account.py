@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ENDS = 8  # gainers and losers that are named before the rest is summed
 ROUTES = 10  # levied routes that are named
+LABEL = 36  # letters of the name of a holder that is no country
 ABREAST = 5  # parties beside one another in a table
 TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
 RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
@@ -49,7 +50,9 @@ class Names:
 
     def of(self, code: str) -> str:
         """A country with its code, or whoever else holds an account."""
-        return f"{self.country[code]} ({code})" if code in self.country else code
+        if code in self.country:
+            return f"{self.country[code]} ({code})"
+        return code if len(code) <= LABEL else code[: LABEL - 1] + "…"
 
 
 def account(study: Study, *, names: Names | None = None, written: Written | None = None) -> str:
@@ -140,9 +143,7 @@ def _floor_sentences(study: Study) -> list[str]:
     said = []
     if bind:
         bind.sort(key=lambda item: -item[0])
-        said.append(
-            f"The levy takes in {_usd(float(study.levies['levy_usd'].sum()))}: {'; '.join(text for _, text in bind)}."
-        )
+        said.append(f"{_levied(study)}: {'; '.join(text for _, text in bind)}.")
     if idle:
         charging = (
             f"Only one floor of {numeral(len(bind) + len(idle))} charges"
@@ -154,6 +155,15 @@ def _floor_sentences(study: Study) -> list[str]:
             f"{start} a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day."
         )
     return said
+
+
+def _levied(study: Study) -> str:
+    """What importers pay to reach the references, and how much of it the sellers keep."""
+    kept = sum(lines.get("undertaking_rent", 0.0) for lines in _lines(study.pays).values())
+    total = sum(study.levies["levy_usd"].to_list())
+    return f"The levy takes in {_usd(total)}" + (
+        f", of which {_usd(kept)} stays with the sellers" if kept >= 500.0 else ""
+    )
 
 
 def _heading(study: Study) -> str:
@@ -191,11 +201,11 @@ def _floors(study: Study, names: Names) -> str:
         rows.append(
             [
                 good + (" *" if parties[0]["illustrative"] else ""),
-                figure(parties[0]["reference_usd_t"]),
-                *(figure(inside[key]) for key in ("base", "before", "agreement")),
+                _per_kg(parties[0]["reference_usd_t"]),
+                *(_per_kg(inside[key]) for key in ("base", "before", "agreement")),
                 _change(inside["before"], inside["agreement"]),
-                figure(before),
-                figure(after),
+                _per_kg(before),
+                _per_kg(after),
                 _change(before, after),
                 f"{held} of {len(parties)}",
             ]
@@ -210,13 +220,13 @@ def _floors(study: Study, names: Names) -> str:
             )
     head = [
         "good",
-        "reference\nUSD/t",
-        "inside,\n2024\nUSD/t",
-        "before\nUSD/t",
-        "after\nUSD/t",
+        "reference\nUSD/kg",
+        "inside,\n2024\nUSD/kg",
+        "before\nUSD/kg",
+        "after\nUSD/kg",
         "change\n%",
-        "outside,\nbefore\nUSD/t",
-        "after\nUSD/t",
+        "outside,\nbefore\nUSD/kg",
+        "after\nUSD/kg",
         "change\n%",
         "holds\ninside",
     ]
@@ -244,14 +254,13 @@ def _ratios(study: Study, names: Names) -> str:
         cells[row["good"]][place].append((row["inside_ratio_before"], row["inside_ratio_after"], row["holds"]))
         sigma[row["good"]].append(set(row["sigma_holds"].split()))
     places = sorted(size, key=lambda place: (len(size[place]) > 1, place))
-    run = max((len(held) for sets in sigma.values() for held in sets), default=0)
     tables = []
     for start in range(0, len(places), ABREAST):
         some = places[start : start + ABREAST]
         rows = []
         for good, row in cells.items():
             at = [
-                f"{min(c[0] for c in row[p]):.2f} → {min(c[1] for c in row[p]):.2f}{'  ' if all(c[2] for c in row[p]) else ' !'}"
+                f"{min(c[0] for c in row[p]):.2f}→{min(c[1] for c in row[p]):.2f}{' ' if all(c[2] for c in row[p]) else '!'}"
                 if row[p]
                 else "-"
                 for p in some
@@ -262,7 +271,7 @@ def _ratios(study: Study, names: Names) -> str:
         tables.append(grid(["good", *heads, "holds in all\nat σ"], rows))
     how = (
         "the σ scales tried at which the floor holds in every party"
-        if run > 1
+        if study.draws > 1
         else "σ as assumed, other scales were not run"
     )
     return "\n".join(
@@ -288,20 +297,19 @@ def _levies(study: Study, names: Names) -> str:
             names.of(row["exporter"]),
             names.of(row["importer"]),
             figure(row["t"], 3),
-            figure(row["levy_usd_t"]),
+            _per_kg(row["levy_usd_t"]),
             millions(row["levy_usd"]),
         ]
         for row in study.levies.head(ROUTES).iter_rows(named=True)
     ]
-    rest = study.levies.slice(ROUTES)
-    if rest.height:
-        rows.append(
-            [f"{rest.height} more routes", "", "", figure(rest["t"].sum(), 3), "", millions(rest["levy_usd"].sum())]
-        )
-    rows.append(["all", "", "", figure(study.levies["t"].sum(), 3), "", millions(study.levies["levy_usd"].sum())])
+    tonnes, money = (study.levies[name].to_list() for name in ("t", "levy_usd"))
+    if len(tonnes) > ROUTES:
+        left = f"{len(tonnes) - ROUTES} more routes"
+        rows.append([left, "", "", figure(sum(tonnes[ROUTES:]), 3), "", millions(sum(money[ROUTES:]))])
+    rows.append(["all", "", "", figure(sum(tonnes), 3), "", millions(sum(money))])
     return section(
         "Where the levy binds",
-        grid(["good", "exporter", "importer", "mass\nt", "levy\nUSD/t", "levy\nUSD million"], rows, left=3),
+        grid(["good", "exporter", "importer", "mass\nt", "levy\nUSD/kg", "levy\nUSD million"], rows, left=3),
     )
 
 
@@ -327,6 +335,8 @@ def _pays(study: Study, names: Names) -> str:
             ),
         ]
 
+    if all(abs(total) < 500.0 for total in totals.values()):
+        return section("Who pays", "  Nobody: no account moves by as much as a thousand dollars.")
     up = [c for c in order if totals[c] >= 500.0][:ENDS]
     down = [c for c in order if totals[c] <= -500.0][-ENDS:]
     rest = [c for c in order if c not in {*up, *down}]
@@ -368,7 +378,7 @@ def _groups(study: Study) -> str:
     for group, usd in study.groups.iter_rows():
         name, _, where = group.rpartition(", ")
         sums[name][where] += usd
-    if not sums:
+    if all(abs(usd) < 500.0 for held in sums.values() for usd in held.values()):
         return ""
     order = sorted(sums, key=lambda name: -max(abs(v) for v in sums[name].values()))
     shown = [name for name in order if any(abs(v) >= 500.0 for v in sums[name].values())]
@@ -588,6 +598,10 @@ def _usd(usd: float, *, sign: bool = False) -> str:
     return f"USD{THIN}{millions(usd, sign=sign)}{THIN}million"
 
 
+def _per_kg(usd_t: float | None) -> str:
+    return figure(None if usd_t is None else usd_t / 1000.0)
+
+
 def _change(before: float | None, after: float | None) -> str:
     return percent(after / before - 1.0, sign=True) if before and after is not None else "-"
 
@@ -621,7 +635,7 @@ def _inside(study: Study, good: str) -> dict[str, float]:
     means = {}
     for run in ("base", "before", "agreement"):
         indices = study.outcomes[run].indices
-        price = {c: v for c, v in indices.filter(indices["good"] == good).select("country", "usd_t").iter_rows()}
+        price: dict[str, float] = dict(indices.filter(indices["good"] == good).select("country", "usd_t").iter_rows())
         held = {c: t for c, t in bought.items() if c in price}
         total = sum(held.values())
         means[run] = sum(t * price[c] for c, t in held.items()) / total if total else float("nan")

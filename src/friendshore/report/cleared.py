@@ -12,8 +12,6 @@ from friendshore.report.tables import Written
 from friendshore.report.typography import counted, figure, grid, paragraph, section
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from friendshore.outcome import Outcome
 
 ROWS = 40  # rows of a table that are printed
@@ -36,13 +34,17 @@ def cleared(outcome: Outcome, *, title: str = "", written: Written | None = None
 
 def _heading(outcome: Outcome, title: str) -> str:
     status = outcome.status[:1].upper() + outcome.status[1:]
-    facts = f"{status}. Residual {figure(outcome.residual_t, 2)} t, {figure(1000 * outcome.seconds, 2)} ms, method {outcome.method}."
+    facts = f"{status}. Residual {outcome.residual_t:.1e} t, {figure(1000 * outcome.seconds, 2)} ms, method {outcome.method}."
     return "\n".join(filter(None, [paragraph(title), paragraph(facts)]))
 
 
 def _prices(outcome: Outcome) -> str:
-    buyers = {(g, c): (v, b) for g, c, v, b in outcome.indices.select("good", "country", "usd_t", "base_usd_t").iter_rows()}
-    makers = {(g, c): (v, b) for g, c, v, b in outcome.prices.select("good", "country", "usd_t", "base_usd_t").iter_rows()}
+    buyers = {
+        (g, c): (v, b) for g, c, v, b in outcome.indices.select("good", "country", "usd_t", "base_usd_t").iter_rows()
+    }
+    makers = {
+        (g, c): (v, b) for g, c, v, b in outcome.prices.select("good", "country", "usd_t", "base_usd_t").iter_rows()
+    }
     rows = []
     for good, country in sorted({*buyers, *makers}):
         maker, buyer = makers.get((good, country), (None, None)), buyers.get((good, country), (None, None))
@@ -56,18 +58,32 @@ def _prices(outcome: Outcome) -> str:
 def _flows(outcome: Outcome) -> str:
     table = outcome.flows.filter((outcome.flows["t"] > 0) | (outcome.flows["base_t"] > 0))
     rows = []
-    for row in table.sort(["t", "good", "exporter", "importer"], descending=[True, False, False, False]).iter_rows(named=True):
+    for row in table.sort(["t", "good", "exporter", "importer"], descending=[True, False, False, False]).iter_rows(
+        named=True
+    ):
         tonnes = [row["t"]] if outcome.absolute else [row["base_t"], row["t"]]
         per_tonne = [row[key] for key in ("cif_usd_t", "duty_usd_t", "levy_usd_t", "delivered_usd_t")]
         rows.append([row["good"], row["exporter"], row["importer"], *map(figure, (*tonnes, *per_tonne))])
     tonnes_head = ["t"] if outcome.absolute else ["base\nt", "now\nt"]
-    head = ["good", "exporter", "importer", *tonnes_head, "cif\nUSD/t", "duty\nUSD/t", "levy\nUSD/t", "delivered\nUSD/t"]
+    head = [
+        "good",
+        "exporter",
+        "importer",
+        *tonnes_head,
+        "cif\nUSD/t",
+        "duty\nUSD/t",
+        "levy\nUSD/t",
+        "delivered\nUSD/t",
+    ]
     return _table("Flows", head, rows, left=3)
 
 
 def _made_and_used(outcome: Outcome) -> str:
     made = {(g, c): (b, t) for g, c, t, b in outcome.output.select("good", "country", "t", "base_t").iter_rows()}
-    used = {(g, c): (b, t, u) for g, c, t, b, u in outcome.use.select("good", "country", "t", "base_t", "unserved_t").iter_rows()}
+    used = {
+        (g, c): (b, t, u)
+        for g, c, t, b, u in outcome.use.select("good", "country", "t", "base_t", "unserved_t").iter_rows()
+    }
     rows = []
     for key in sorted({*made, *used}):
         (made_base, made_t), (used_base, used_t, short) = made.get(key, (None, None)), used.get(key, (None, None, None))
@@ -82,10 +98,19 @@ def _rents(outcome: Outcome) -> str:
     if outcome.rents.height == 0:
         return ""
     rows = [
-        [row["clause"], row["kind"].replace("_", " "), row["owner"], figure(row["rent"]), figure(row["tonnes"]), figure(row["limit_t"])]
+        [
+            row["clause"],
+            row["kind"].replace("_", " "),
+            row["owner"],
+            figure(row["rent"]),
+            figure(row["tonnes"]),
+            figure(row["limit_t"]),
+        ]
         for row in outcome.rents.iter_rows(named=True)
     ]
-    return _table("What is rationed", ["measure", "kind", "owner", "rent USD/t\nor rate", "used\nt", "limit\nt"], rows, left=3)
+    return _table(
+        "What is rationed", ["measure", "kind", "owner", "rent USD/t\nor rate", "used\nt", "limit\nt"], rows, left=3
+    )
 
 
 def _accounts(outcome: Outcome) -> str:
@@ -93,14 +118,20 @@ def _accounts(outcome: Outcome) -> str:
     for country, item, usd in outcome.accounts.iter_rows():
         sums[country][item] = usd
     size = max((abs(v) for lines in sums.values() for v in lines.values()), default=0.0)
-    items = [item for item in dict.fromkeys(outcome.accounts["item"]) if any(abs(lines.get(item, 0.0)) > 1e-9 * size for lines in sums.values())]
+    items = [
+        item
+        for item in dict.fromkeys(outcome.accounts["item"])
+        if any(abs(lines.get(item, 0.0)) > 1e-9 * size for lines in sums.values())
+    ]
     sign = not outcome.absolute
 
     def cells(values: list[float]) -> list[str]:
         return [figure(v if abs(v) > 1e-9 * size else 0.0, sign=sign) for v in values]
 
     rows = [[c, *cells([*(lines.get(i, 0.0) for i in items), sum(lines.values())])] for c, lines in sums.items()]
-    rows.append(["all", *cells([*(sum(lines.get(i, 0.0) for lines in sums.values()) for i in items), outcome.world_total_usd])])
+    rows.append(
+        ["all", *cells([*(sum(lines.get(i, 0.0) for lines in sums.values()) for i in items), outcome.world_total_usd])]
+    )
     head = [f"{'levels' if outcome.absolute else 'changes'}, USD", *(item.replace("_", " ") for item in items), "all"]
     resources = paragraph(
         f"Counted again from resources alone the total is {figure(outcome.resource_total_usd, 10, sign=sign)} USD, here {figure(outcome.world_total_usd, 10, sign=sign)} USD.",

@@ -1,6 +1,6 @@
 """Where do the tables of a run end up? In one folder that appears whole or not at all, each as Parquet and as CSV.
 
-`appearing` gives a folder to write into that takes its name at the end; `write` fills it and seals it with a manifest:
+`staged` finds out, before anything is run, whether the folder can be had; `put` fills it and seals it with a manifest:
 every file with its SHA-256. What the tables hold is decided by those who made them.
 """
 
@@ -42,32 +42,37 @@ class Written:
     files: int
 
 
-@contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, beside `folder`, which takes its place when the block ends and vanishes if it fails.
+@dataclass(frozen=True)
+class Stage:
+    """A folder being filled at `path`, which takes the name `folder` when it is whole."""
 
-    A folder of tables that was written before is replaced; any other folder with something in it is left alone.
+    path: Path
+    folder: Path
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    """A new folder to fill, beside `folder`; gone when the block ends, unless `put` gave it its name.
+
+    A folder of tables that was written before will be replaced; any other folder with something in it is left alone.
 
     Raises
     ------
     InputRefused   `folder` cannot be made or replaced; found out before the block runs
-    NotWritten     the finished folder could not take its place
     """
     folder = folder.resolve()
     _check_replaceable(folder)
-    stage = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    stage = Stage(folder.with_name(f".{folder.name}.{os.getpid()}.part"), folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        stage.mkdir()
+        stage.path.mkdir()
     except OSError as error:
-        raise _refused(
-            folder, "not-writable", error.strerror or str(error), "name a folder that you may write to"
-        ) from None
+        hint = "name a folder that you may write to"
+        raise _refused(folder, "not-writable", _reason(error), hint) from None
     try:
         yield stage
-        _put(stage, folder)
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        shutil.rmtree(stage.path, ignore_errors=True)
 
 
 def outcome_tables(scenario: str, outcome: Outcome) -> dict[str, pl.DataFrame]:
@@ -75,38 +80,56 @@ def outcome_tables(scenario: str, outcome: Outcome) -> dict[str, pl.DataFrame]:
     return {f"{scenario}.{name}": getattr(outcome, name) for name in outcome.TABLES}
 
 
-def write(stage: Path, tables: Mapping[str, pl.DataFrame], about: Mapping[str, Any], *, account: str = "") -> int:
-    """Every table as Parquet and as CSV, the account as text, and the manifest. Returns how many files there are.
+def promised(stage: Stage, tables: Mapping[str, pl.DataFrame]) -> Written:
+    """What `put` will have written: two files for each table, the account and the manifest."""
+    return Written(stage.folder, len(tables), 2 * len(tables) + 2)
+
+
+def put(stage: Stage, tables: Mapping[str, pl.DataFrame], about: Mapping[str, Any], *, account: str) -> None:
+    """Every table as Parquet and as CSV, the account as text and the manifest; then the folder takes its name.
 
     Parameters
     ----------
-    stage : an empty folder, from `appearing`
+    stage : an empty folder, from `staged`
     tables : by name; the files are <name>.parquet and <name>.csv
     about : what the manifest says first: the command, the versions of the world and of the agreement
+    account : what was printed
 
     Raises
     ------
-    NotWritten   a disk that is full or goes away
+    NotWritten   a disk that is full, a folder that was taken meanwhile; nothing is left behind
     """
     try:
         for name, table in tables.items():
-            table.write_parquet(stage / f"{name}.parquet")
-            table.write_csv(stage / f"{name}.csv")
-        if account:
-            (stage / ACCOUNT).write_text(account, encoding="utf-8")
-        files = {
-            path.name: {
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-                "bytes": path.stat().st_size,
-                **({"rows": tables[path.stem].height} if path.stem in tables else {}),
-            }
-            for path in sorted(stage.iterdir())
-        }
+            table.write_parquet(stage.path / f"{name}.parquet")
+            table.write_csv(stage.path / f"{name}.csv")
+        (stage.path / ACCOUNT).write_text(account, encoding="utf-8")
+        files = {path.name: _sealed(path, tables.get(path.stem)) for path in sorted(stage.path.iterdir())}
         manifest = json.dumps({**about, "files": files}, indent=1, allow_nan=False)
-        (stage / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+        (stage.path / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+        _rename(stage)
     except OSError as error:
-        raise NotWritten(f"the tables could not be written: {error.strerror or error}") from error
-    return len(files) + 1
+        raise NotWritten(f"the tables could not be written to '{stage.folder}': {_reason(error)}") from error
+
+
+def _sealed(path: Path, table: pl.DataFrame | None) -> dict[str, str | int]:
+    held = path.read_bytes()
+    rows = {} if table is None else {"rows": table.height}
+    return {"sha256": hashlib.sha256(held).hexdigest(), "bytes": len(held), **rows}
+
+
+def _rename(stage: Stage) -> None:
+    """The stage becomes the folder; what stood there before is gone only once it has."""
+    before = stage.path.with_suffix(".before")
+    if stage.folder.exists():
+        stage.folder.rename(before)
+    try:
+        stage.path.rename(stage.folder)
+    except OSError:
+        if before.exists():
+            before.rename(stage.folder)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -120,7 +143,7 @@ def _check_replaceable(folder: Path) -> None:
         held = {path.name for path in folder.iterdir()}
         known = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]) if MANIFEST in held else set()
     except OSError as error:
-        raise _refused(folder, "not-readable", error.strerror or str(error), "name another folder") from None
+        raise _refused(folder, "not-readable", _reason(error), "name another folder") from None
     except (ValueError, KeyError, TypeError):
         known = set()
     strangers = sorted(held - known - {MANIFEST}) or sorted(held if not known else ())
@@ -129,21 +152,8 @@ def _check_replaceable(folder: Path) -> None:
         raise _refused(folder, "not-empty", f"it holds files that are no tables of ours: {some}", "name another folder")
 
 
-def _put(stage: Path, folder: Path) -> None:
-    """`stage` becomes `folder`; what stood there before is gone only once it has."""
-    before = stage.with_suffix(".before")
-    try:
-        if folder.exists():
-            folder.rename(before)
-        try:
-            stage.rename(folder)
-        except OSError:
-            if before.exists():
-                before.rename(folder)
-            raise
-    except OSError as error:
-        raise NotWritten(f"the tables could not be put into '{folder}': {error.strerror or error}") from error
-    shutil.rmtree(before, ignore_errors=True)
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _refused(folder: Path, code: str, message: str, hint: str) -> InputRefused:
