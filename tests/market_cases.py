@@ -96,7 +96,9 @@ def levied_at_capacity() -> tuple[Network, list[faces.Wedge]]:
     return replace(n, capacity=np.array([sold, 200.0])), [floor, subsidy]
 
 
-def rescale(n: Network, wedges: Sequence[faces.Wedge], tonnes: float, money: float) -> tuple[Network, list[faces.Wedge]]:
+def rescale(
+    n: Network, wedges: Sequence[faces.Wedge], tonnes: float, money: float
+) -> tuple[Network, list[faces.Wedge]]:
     """The same market with every tonne counted as `tonnes` units and every dollar as `money`."""
     per = money / tonnes
     mass = {"flow0", "capacity", "source_size", "stock_build", "stock_release"}
@@ -105,7 +107,11 @@ def rescale(n: Network, wedges: Sequence[faces.Wedge], tonnes: float, money: flo
         "fixed_cost", "support",
     }  # fmt: skip
     supply = replace(
-        n.supply, level=n.supply.level * tonnes, margin=n.supply.margin * per, a=n.supply.a * tonnes, b=n.supply.b * tonnes / per
+        n.supply,
+        level=n.supply.level * tonnes,
+        margin=n.supply.margin * per,
+        a=n.supply.a * tonnes,
+        b=n.supply.b * tonnes / per,
     )
     demand = replace(
         n.demand, level=n.demand.level * tonnes, index=n.demand.index * per, a=n.demand.a * tonnes, b=n.demand.b * tonnes / per,
@@ -181,7 +187,12 @@ def halved(n: Network, source: int) -> Network:
         return np.append(values, values[at])
 
     own = np.flatnonzero(n.route_source == source)
-    order = np.lexsort((np.append(n.route_source, np.full(own.size, n.source_good.size)), np.append(n.route_market, n.route_market[own])))
+    order = np.lexsort(
+        (
+            np.append(n.route_source, np.full(own.size, n.source_good.size)),
+            np.append(n.route_market, n.route_market[own]),
+        )
+    )
 
     def routes(values: Array) -> Array:
         return np.append(values, values[own])[order]
@@ -193,7 +204,16 @@ def halved(n: Network, source: int) -> Network:
         repeat(n.supply.shape, k), halve(n.supply.level, k), repeat(n.supply.margin, k), repeat(n.supply.eps, k),
         repeat(n.supply.a, k), repeat(n.supply.b, k),
     )  # fmt: skip
-    by_route = ("delivered0", "freight", "premium", "fob_valued", "tariff0", "specific0", "export_tax0", "export_specific0")
+    by_route = (
+        "delivered0",
+        "freight",
+        "premium",
+        "fob_valued",
+        "tariff0",
+        "specific0",
+        "export_tax0",
+        "export_specific0",
+    )
     return replace(
         n, countries=(*n.countries, "TWIN"), kept_share=np.append(n.kept_share, 1.0), budget=(*n.budget, "TWIN"),
         source_good=repeat(n.source_good, source), source_country=np.append(n.source_country, twin),

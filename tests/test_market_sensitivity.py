@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from friendshore.market.curves import slice_supply
 from friendshore.market.equilibrium import Solution, solve
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy, impose
-from friendshore.market.sensitivity import balance, buyers_index, levy_revenue, sensitivities, shipped
+from friendshore.market.sensitivity import Reading, balance, buyers_index, levy_revenue, sensitivities, shipped
 
 Case = tuple[Network, Policy]
 ROUTE_TERMS = (
@@ -54,26 +53,26 @@ def everything(seed: int) -> Case:
     return n, impose(n, wedges)
 
 
-def outcomes(
-    n: Network, p: Policy, s: Solution
-) -> dict[str, tuple[object, Callable[[Network, Policy, Solution], float]]]:
-    """Readings, and the same outcomes taken from a solution."""
-    market, route = int(np.argmax(s.spot)), int(np.argmax(s.levy * s.flow)) if s.levy.any() else 0
-    country = n.countries[0]
-
-    def of(name: str | None) -> Callable[[Network, Policy, Solution], float]:
-        def total(n: Network, p: Policy, s: Solution) -> float:
-            lines = account(n, p, s).lines
-            return sum(usd for (holder, _item, _good), usd in lines.items() if name is None or holder == name)
-
-        return total
-
+def outcomes(n: Network, p: Policy, s: Solution) -> dict[str, Reading]:
+    """The index of the largest market, its dearest levied route, all levies, one country's account and the world's."""
     return {
-        "index": (buyers_index(n, p, market), lambda n, p, s: float(s.index[market])),
-        "flow": (shipped(n, p, np.array([route])), lambda n, p, s: float(s.flow[route])),
-        "levy": (levy_revenue(n, p, s), lambda n, p, s: float((s.levy * s.flow).sum())),
-        "country": (balance(n, p, s, [country]), of(country)),
-        "world": (balance(n, p, s), of(None)),
+        "index": buyers_index(n, p, int(np.argmax(s.spot))),
+        "flow": shipped(n, p, np.array([int(np.argmax(s.levy * s.flow))])),
+        "levy": levy_revenue(n, p, s),
+        "country": balance(n, p, s, [n.countries[0]]),
+        "world": balance(n, p, s),
+    }
+
+
+def taken(case: Case, at: Solution, s: Solution) -> dict[str, float]:
+    """The same outcomes of solution `s`, of the market and route that were chosen in `at`."""
+    lines = account(*case, s).lines
+    return {
+        "index": float(s.index[int(np.argmax(at.spot))]),
+        "flow": float(s.flow[int(np.argmax(at.levy * at.flow))]),
+        "levy": float((s.levy * s.flow).sum()),
+        "country": sum(usd for (holder, _, _), usd in lines.items() if holder == case[0].countries[0]),
+        "world": sum(lines.values()),
     }
 
 
@@ -147,8 +146,9 @@ def test_adjoint_derivatives_are_those_of_the_market_solved_again(seed):
     solved = solve(*case)
     assert not faults(*case, solved)
     readings = outcomes(*case, solved)
-    found = {outcome: sensitivities(*case, solved, read) for outcome, (read, _) in readings.items()}
+    found = {outcome: sensitivities(*case, solved, read) for outcome, read in readings.items()}
     terms = {outcome: {**by.policy, **by.network} for outcome, by in found.items()}
+    here = taken(case, solved, solved)
     wrong, checked = [], 0
     for name in (*ROUTE_TERMS, *OUTPUT_TERMS, *GROUP_TERMS, *NETWORK_TERMS, "purchases", "in_coef"):
         value = held(case, name)
@@ -159,11 +159,11 @@ def test_adjoint_derivatives_are_those_of_the_market_solved_again(seed):
             off = dict.fromkeys(readings, np.inf)
             for step in (1e-4, 1e-5):  # the better counts: a long step bends, a short one drowns in rounding
                 ends = [moved(case, name, at, sign * step * size) for sign in (1.0, -1.0)]
-                up, down = ((*end, solve(*end, start=solved.state)) for end in ends)
-                for outcome, (_, take) in readings.items():
+                up, down = (taken(end, solved, solve(*end, start=solved.state)) for end in ends)
+                for outcome in readings:
                     by = terms[outcome][name][at]
-                    rise = (take(*up) - take(*down)) / (2.0 * step * size)
-                    least = 1e-3 * abs(take(*case, solved)) / size  # an elasticity that differences can still see
+                    rise = (up[outcome] - down[outcome]) / (2.0 * step * size)
+                    least = 1e-3 * abs(here[outcome]) / size  # an elasticity that differences can still see
                     off[outcome] = min(off[outcome], abs(rise - by) / max(abs(by), abs(rise), least))
             checked += len(off)
             wrong += [
@@ -183,7 +183,9 @@ def test_a_shortage_and_a_glut_have_derivatives_too():
     wedges = [
         faces.Ban(clause="ban", lane=faces.Lane(good="by.product", exporters=everyone, importers=everyone)),
         faces.Tariff(
-            clause="duty", lane=faces.Lane(good="chain.stage0", exporters=everyone, importers=frozenset({"C001"})), rate=0.9
+            clause="duty",
+            lane=faces.Lane(good="chain.stage0", exporters=everyone, importers=frozenset({"C001"})),
+            rate=0.9,
         ),
         faces.Quota(
             clause="quota",
@@ -211,7 +213,9 @@ def test_a_shortage_and_a_glut_have_derivatives_too():
         up, down = ((*end, solve(*end)) for end in (moved(case, name, at, step), moved(case, name, at, -step)))
         rise = (account(*up).total - account(*down).total) / (2.0 * step)
         by = {**found.policy, **found.network}[name][at]
-        assert by == pytest.approx(rise, rel=1e-5, abs=1e-6 * abs(account(*case, solved).total) / (value or 100.0)), name
+        assert by == pytest.approx(rise, rel=1e-5, abs=1e-6 * abs(account(*case, solved).total) / (value or 100.0)), (
+            name
+        )
 
 
 def test_a_price_without_determinate_level_has_no_derivative():

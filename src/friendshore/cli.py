@@ -206,7 +206,7 @@ def run(
             progress=progress,
             stability=stability,
         )
-        progress("writing")
+        progress("writing the account")
         names = _names(world)
         flags = [
             "--as-of",

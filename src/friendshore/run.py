@@ -112,7 +112,7 @@ def measures(
     if deal is not None and as_of is not None:
         from friendshore.agreement import schedule
 
-        wedges += schedule.wedges(deal, world, as_of)
+        wedges = [*schedule.lift(wedges, deal, world, as_of), *schedule.wedges(deal, world, as_of)]
     return wedges, as_of
 
 
@@ -263,7 +263,9 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
     total = sum_by(route_market, flow, markets)
 
     if world.absolute:
-        log_share, delivered0 = np.zeros(flow.size), np.zeros(flow.size)
+        delivered0 = np.zeros(flow.size)
+        prior = _column(routes, "prior_share")
+        log_share = np.log(np.where(prior > 0, prior, 1.0))
         index0 = np.zeros(markets)
         theta = _column(world.goods, "theta")[market_good]
         theta = np.where(theta > 0, theta, 1.0)

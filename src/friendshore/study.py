@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from friendshore.agreement import schedule
 from friendshore.errors import MarketError
 from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Wedge
 from friendshore.outcome import Outcome
@@ -136,9 +137,9 @@ def study(
     as_of = as_of or deal.run_date
     network = compile_world(world, assume)
     quo = [*measures(world, None, as_of, assume)[0], *shocks]
-    terms, _ = measures(world, deal, as_of, assume)
-    full = [*terms, *shocks]
-    own = full[len(quo) - len(shocks) : len(full) - len(shocks)]
+    full = [*measures(world, deal, as_of, assume)[0], *shocks]
+    own = list(schedule.wedges(deal, world, as_of))
+    levels = schedule.levels(deal, world, as_of)
 
     progress("clearing the base year, the status quo and the agreement")
     base = clear_network(world, network, measures(world, None, None, assume)[0], assume=assume, name="base year")
@@ -196,8 +197,8 @@ def study(
         stability=ranks,
         kendall_tau_min=tau,
         draws=len(grid),
-        levels=sum(1 for clause in deal.clauses if _has_level(clause)),
-        illustrative=sum(1 for clause in deal.clauses if _has_level(clause) and clause.illustrative),
+        levels=len(levels),
+        illustrative=sum(level.illustrative for level in levels),
         seconds=time.perf_counter() - began,
         notes=(*notes, *_limits(outcomes, target)),
     )
@@ -254,11 +255,6 @@ def _largest_outsider(before: Outcome, own: Iterable[Wedge], parties: frozenset[
         .sort(["usd", "exporter"], descending=[True, False])
     )
     return None if sold.height == 0 or sold["usd"][0] <= 0 else str(sold["exporter"][0])
-
-
-def _has_level(clause: Any) -> bool:
-    """Whether a clause states a price level that somebody had to choose."""
-    return any(getattr(clause, name, None) is not None for name in ("reference_price", "strike", "amount"))
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------------

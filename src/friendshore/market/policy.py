@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from friendshore import faces
+from friendshore.errors import InputRefused
 from friendshore.market.curves import Array, Index, Tranches, slice_supply
 from friendshore.market.network import Mask, Network
 
@@ -240,7 +241,10 @@ def _producers(
             for o in own:
                 k = int(network.out_activity[o])
                 if k in cap:
-                    raise ValueError(f"{contract.clause}: {network.activities[k]} stands under two capped contracts")
+                    message = (
+                        f"{network.activities[k]} stands under two capped contracts: which tonnes come first is open"
+                    )
+                    raise InputRefused.because("two-caps", message, path=contract.clause)
                 share = base[o] / total if total > 0 else 1.0 / len(own)
                 cap[k] = contract.cap_t * share / network.out_coef[o]
 
