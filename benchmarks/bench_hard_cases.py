@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import FrameType
 
 import numpy as np
+import scipy
 from random_markets import ALL_KINDS, chain, policies
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
@@ -128,7 +132,9 @@ def faults(n: Network, p: Policy, s: Solution) -> list[str]:
 
     covered = np.isfinite(p.strike)
     strike, at = np.where(covered, p.strike, 0.0), s.price[p.out_source]
-    receipts = np.where(covered, strike + p.upside * _mean_gap(at - strike, np.where(covered, p.strike_dispersion, 0.0)), at)
+    receipts = np.where(
+        covered, strike + p.upside * _mean_gap(at - strike, np.where(covered, p.strike_dispersion, 0.0)), at
+    )
     tranches = p.tranche_activity.size
     margin = np.bincount(p.out_tranche, weights=p.out_coef * (receipts + p.subsidy), minlength=tranches)
     margin = margin - np.bincount(p.in_tranche, weights=p.in_coef * s.index[p.in_market], minlength=tranches)
@@ -198,7 +204,7 @@ def feasible(n: Network, p: Policy) -> bool:
     """Whether any tonnes at all satisfy the terms: a linear programme over flows, levels, final use and waste (HiGHS).
 
     flows >= take-or-pay, on open routes; levels within capacity; quotas, corridors, recovery bounds; final use between
-    nothing and what is wanted (all of it, where no choke price ends it, up to any small share).
+    nothing and what is wanted (at least a thousandth, where no choke price ends a use).
     """
     routes, acts = n.route_source.size, len(n.activities)
     sources, markets = n.source_good.size, n.market_good.size
@@ -208,7 +214,7 @@ def feasible(n: Network, p: Policy) -> bool:
     size = float(n.source_size.max())
     reachable = np.bincount(n.route_market, weights=p.open.astype(float), minlength=markets) > 0
     most, _ = demand(n.demand, np.minimum(n.index0 * 1e-3, n.demand.choke))
-    least = np.where(np.isfinite(n.demand.choke) | (n.demand.level == 0.0), 0.0, 1e-9 * n.demand.level)
+    least = np.where(np.isfinite(n.demand.choke) | (n.demand.level == 0.0), 0.0, 1e-3 * n.demand.level)
     low = np.concatenate([p.offtake, np.zeros(acts), least, np.zeros(sources + markets)])
     high = np.full(low.size, np.inf)
     high[flow] = np.where(p.open, np.inf, 0.0)
@@ -268,14 +274,21 @@ def feasible(n: Network, p: Policy) -> bool:
 # -- running ----------------------------------------------------------------------------------------------------------
 
 
-class _Late(Exception):
+def machine() -> str:
+    """What the seconds depend on, in a line."""
+    today = datetime.now(UTC).date().isoformat()
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}"
+    return f"{today}, {os.cpu_count()} cores ({platform.machine()}), one thread, {versions}"
+
+
+class Late(Exception):
     """A case took longer than it may."""
 
 
 @contextmanager
-def _within(seconds: float) -> Iterator[None]:
+def within(seconds: float) -> Iterator[None]:
     def late(_signal: int, _frame: FrameType | None) -> None:
-        raise _Late
+        raise Late
 
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -292,9 +305,9 @@ def attempt(number: int, limit_s: float = LIMIT_S) -> Result:
     policy = impose(network, wedges)
     began = time.perf_counter()
     try:
-        with _within(limit_s):
+        with within(limit_s), np.errstate(over="ignore", invalid="ignore"):  # a trial step may, and is thrown away
             solved = solve(network, policy)
-    except _Late:
+    except Late:
         return Result(number, "slow", "", time.perf_counter() - began, 0)
     except MarketError as refusal:
         took = time.perf_counter() - began
@@ -341,6 +354,7 @@ def main() -> None:
         }  # fmt: skip
         print(json.dumps(document, indent=1))
     else:
+        print(machine())
         print(f"hard cases {asked.start}-{asked.start + len(results) - 1} of seed {SEED}")
         print(f"  solved      {outcomes['solved']:6d}   {100 * share:.2f} % (at least {100 * SOLVED:.1f} % are asked)")
         for name, count in methods.most_common():

@@ -125,10 +125,14 @@ def _years(text: str) -> int:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        _say(f"friendshore {version('friendshore')}")
+        _say(f"friendshore {_release()}")
         raise typer.Exit
+
+
+def _release() -> str:
+    from importlib.metadata import version
+
+    return version("friendshore")
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -220,6 +224,7 @@ def run(
             "agreement": scenario.name,
             "digest": scenario.digest,
             "world": found.world_name,
+            "friendshore": _release(),
         }
         _publish(
             stage,
@@ -264,7 +269,11 @@ def clear(
         _publish(
             stage,
             lambda: {name: getattr(outcome, name) for name in outcome.TABLES},
-            {"command": shlex.join(["friendshore", "clear", str(network), *chosen]), "world": outcome.world},
+            {
+                "command": shlex.join(["friendshore", "clear", str(network), *chosen]),
+                "world": outcome.world,
+                "friendshore": _release(),
+            },
             text=lambda written: cleared(outcome, title=title, written=written),
             document=outcome.document if as_json else None,
         )

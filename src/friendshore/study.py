@@ -374,17 +374,21 @@ def _groups(world: World, parties: frozenset[str], before: Outcome, after: Outco
     for country, item, good in sorted({*old, *new}):
         usd = new.get((country, item, good), 0.0) - old.get((country, item, good), 0.0)
         where = "parties" if country in parties or country in territory else "outside"
+        if item == "base_support" and len(country) > 3:
+            item, where = "held by a firm", "owners of plants"
         if item == "users":
             name = "final users"
         elif item == "producers":
             name = STAGE_GROUP.get(stage.get(good, ""), "hosts of by-products")
         elif item in TREASURY:
             name = "treasuries"
+        elif item == "held by a firm":
+            name = "parent firms"
         elif item in RENTS:
             name = "licence and rent owners"
         else:
             name = "stocks and reserves"
-        key = f"{name}, {where}"
+        key = name if name == "parent firms" else f"{name}, {where}"
         sums[key] = sums.get(key, 0.0) + usd
     return pl.DataFrame(list(sums.items()), schema={"group": pl.String, "usd": pl.Float64}, orient="row").sort("group")
 

@@ -9,7 +9,7 @@ elsewhere. The homogeneous limit lives in `homogeneous`; surpluses in `accounts`
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -29,10 +29,14 @@ from friendshore.market.sourcing import source
 
 TOLERANCE = 1e-12  # of each market's size; what Newton aims for
 ACCEPTED = 1e-10  # what counts as solved when rounding stops it short of that
+SHRINK = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
 SINGLE_FROM = 256  # rows from which single-precision factors pay
 KEEP_BELOW = 1e-3  # residual below which a Jacobian that still works is kept
-STEP_LIMIT = 1.0  # largest move of a log price in one step
+STEP_LIMIT = 1.0  # largest move of a log price in a clipped step
+LARGEST_FALL = -1.0 + 1e-6  # largest relative fall of a price in one step; the floor stands above it
+LARGEST_RISE = 1e3  # and largest relative rise
 RAMPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # relative widths of the slope at the choke price
+CEILING = 20.0  # log of the largest multiple of its base that a price is tried at
 ROOT_2_PI = float(np.sqrt(2.0 * np.pi))
 
 
@@ -176,6 +180,7 @@ class System:
         leaves = sum_by(n.route_source, policy.open.astype(float), self.sources)
         self.stranded = leaves == 0  # nobody may buy: what is made goes to waste
         self.floor = np.log(np.maximum(n.source_floor, 1e-300))
+        self.ceiling = np.log(np.where(n.source_price > 0, n.source_price, price_scale(n))) + CEILING
         self._extras()
         self._pairs()
 
@@ -584,7 +589,7 @@ def complementarity(low: Array, high: Array, slack: Array, smooth: float) -> tup
 
 
 def _fischer(a: Array, b: Array, smooth: float) -> tuple[Array, Array, Array]:
-    root = np.sqrt(a * a + b * b + smooth * smooth)
+    root = np.hypot(np.hypot(a, b), smooth)
     safe = np.where(root > 0.0, root, 1.0)
     corner = 1.0 - np.sqrt(0.5)  # an element of the generalised gradient where both vanish
     by_a = np.where(root > 0.0, 1.0 - a / safe, corner)
@@ -728,7 +733,7 @@ def _joined(
         residual_t=max(one.residual_t for one in solved),
         steps=steps,
         seconds=seconds,
-        status=_status(n, whole["unserved"], whole["discarded"], undetermined, steps),
+        status=_status(n, whole["unserved"], whole["discarded"], undetermined, steps, methods),
         method="; ".join(dict.fromkeys(methods)) or "Newton",
         undetermined=undetermined,
         state=state,
@@ -746,7 +751,7 @@ def _one_thread() -> Any:
 
 
 def _search(system: System, x: Array, steps: int) -> tuple[Array, Point, int, str]:
-    """Newton with shortages as complementarities; where many markets reach their choke price together, by a ramp.
+    """Newton with shortages as complementarities; where that stalls, by a ramp, with quotas tightened step by step.
 
     Which of a hundred nearly equal markets goes short is a combinatorial question that complementarity alone answers
     slowly; along a ramp that narrows the answer is smooth, and the last step from it to the choke price is exact.
@@ -755,27 +760,54 @@ def _search(system: System, x: Array, steps: int) -> tuple[Array, Point, int, st
     x, point, norm, taken = _newton(system, x, 60, smooth=0.0, pull=0.0, patience=10)
     if norm <= ACCEPTED:
         return x, point, taken, "Newton"
-    if system.unserved_at.size:
-        system.unserved_at = np.zeros(0, dtype=np.intp)
-        y, narrow = first, 1.0
-        for system.ramp in RAMPS:
-            last = system.ramp == RAMPS[-1]
-            trial, trial_point, norm, more = _newton(
-                system, y, 80, smooth=0.0, pull=0.0, goal=TOLERANCE if last else 1e-7
-            )
+    if np.isfinite(system.network.demand.choke).any():
+        for tighten in (False, True):
+            found, more, narrow = _along_ramp(system, first, tighten)
             taken += more
-            if norm > (ACCEPTED if last else 1e-6):
-                break
-            y, point, narrow = trial, trial_point, system.ramp
-        if narrow == RAMPS[-1]:
-            exact, more = _exact_shortage(system, y, point)
-            taken += more
-            if exact is None:
-                return y, point, taken, f"Newton, choke prices held within {10 * narrow:.0e}"
-            return *exact, taken, "Newton after a shortage ramp"
+            if found is not None:
+                y, point = found
+                exact, more = _exact_shortage(system, y, point)
+                taken += more
+                if exact is None:
+                    return y, point, taken, f"Newton, choke prices held within {10 * narrow:.0e}"
+                return *exact, taken, "Newton after a shortage ramp"
     system.ramp, system.unserved_at = 0.0, np.zeros(0, dtype=np.intp)
     x, point, norm, more, method = _climb(system, first, steps)
     return x, point, taken + more, method
+
+
+def _along_ramp(system: System, x: Array, tighten: bool) -> tuple[tuple[Array, Point] | None, int, float]:
+    """Follow the narrowing ramp, from a wide one; `tighten` first closes every quota by steps from its base flow.
+
+    Returns the point at the narrowest ramp reached (None if that is wider than 1e-4), the steps, and the width.
+    """
+    system.unserved_at = np.zeros(0, dtype=np.intp)
+    taken, narrow = 0, 1.0
+    found: tuple[Array, Point] | None = None
+    if tighten:
+        system.ramp, tight = RAMPS[0], system.group_limit
+        base = np.array([float(system.network.flow0[routes].sum()) for routes in system.group_routes])
+        for part in (0.75, 0.5, 0.25):
+            system.group_limit = np.where(base > tight, tight ** (1.0 - part) * np.maximum(base, 1e-300) ** part, tight)
+            x, _, _, more = _newton(system, x, 40, smooth=0.0, pull=0.0, goal=1e-4)
+            taken += more
+        system.group_limit = tight
+    for system.ramp in RAMPS:
+        last = system.ramp == RAMPS[-1]
+        y, point, norm, more = _newton(system, x, 40, smooth=0.0, pull=0.0, goal=TOLERANCE if last else 1e-7)
+        taken += more
+        if norm > (ACCEPTED if last else 1e-6):
+            break
+        x, found, narrow = y, (y, point), system.ramp
+    if narrow > 1e-4:
+        return None, taken, narrow
+    if narrow > RAMPS[-1] and found is not None:
+        system.ramp = narrow
+        y, point, norm, more = _newton(system, x, 40, smooth=0.0, pull=0.0)
+        taken += more
+        found = (y, point) if norm <= ACCEPTED else None
+    system.ramp = narrow
+    return found, taken, narrow
 
 
 def _exact_shortage(system: System, x: Array, point: Point) -> tuple[tuple[Array, Point] | None, int]:
@@ -783,7 +815,7 @@ def _exact_shortage(system: System, x: Array, point: Point) -> tuple[tuple[Array
     ramp, system.ramp = system.ramp, 0.0
     near = (point.index > system.network.demand.choke * (1.0 - 10.0 * ramp)) & (point.wanted > 0.0) & ~system.dead
     system.unserved_at = np.flatnonzero(near).astype(np.intp)
-    y, solved, norm, taken = _newton(system, np.concatenate([x, point.unserved[near]]), 12, smooth=0.0, pull=0.0)
+    y, solved, norm, taken = _newton(system, np.concatenate([x, point.unserved[near]]), 30, smooth=0.0, pull=0.0)
     if norm <= ACCEPTED:
         return (y, solved), taken
     system.ramp, system.unserved_at = ramp, np.zeros(0, dtype=np.intp)
@@ -869,24 +901,17 @@ def _newton(
             direction = factor_solve(matrix, -rows)
             if direction is None:
                 return x, point, norm, step
-        longest = float(np.abs(direction[:sources]).max(initial=0.0))
-        tries = [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625]
-        clipped = direction
-        if longest > STEP_LIMIT:
-            # First component by component, so that one price without a slope does not hold back all the others.
-            clipped = direction.copy()
-            np.clip(clipped[:sources], -STEP_LIMIT, STEP_LIMIT, out=clipped[:sources])
-            direction = direction * (STEP_LIMIT / longest)
-            tries = [1.0, *tries[: 3 if clip else 7]]
         merit = float(rows @ rows)
         best: tuple[float, Array, Point, Array, Array, Array, Mask] | None = None
-        for attempt, scale in enumerate(tries):
-            trial = x + (scale * clipped if attempt == 0 or clip else scale * direction)
-            np.maximum(trial[:sources], system.floor, out=trial[:sources])
-            trial_point = system.evaluate(trial)
-            parts = system.residual(trial, trial_point, smooth)
-            trial_rows = parts[0]
-            trial_merit = float(trial_rows @ trial_rows)
+        for trial, scale in _trials(system, x, direction, clip):
+            np.clip(trial[:sources], system.floor, system.ceiling, out=trial[:sources])
+            with np.errstate(
+                over="ignore", invalid="ignore"
+            ):  # a bold trial may overflow: it is then not finite, not taken
+                trial_point = system.evaluate(trial)
+                parts = system.residual(trial, trial_point, smooth)
+                trial_rows = parts[0]
+                trial_merit = float(trial_rows @ trial_rows)
             if np.isfinite(trial_merit) and (best is None or trial_merit < best[0]):
                 best = (trial_merit, trial, trial_point, *parts)
             if trial_merit <= (1.0 - 1e-3 * scale) * merit:
@@ -917,6 +942,25 @@ def _newton(
         if damping or norm > min(0.05 * last, KEEP_BELOW) or rows.size != last_size:
             factors, single = None, True
     return x, point, norm, steps
+
+
+def _trials(system: System, x: Array, direction: Array, clip: bool) -> Iterator[tuple[Array, float]]:
+    """Points to try along a Newton direction, boldest first, each with its share of the step.
+
+    The unknown is the log of a price, for scale, but the step is taken in the price itself, p (1 + delta): rents are added
+    to prices, and a price that must fall to nothing while a rent takes its place does so in one step and not in ten. Second
+    comes the full step in the log, no price moving by more than a factor of e; with `clip` that is the only kind.
+    """
+    sources = system.sources
+    for scale in SHRINK:
+        for in_logs in (clip, True) if scale == 1.0 else (clip,):
+            trial = x + scale * direction
+            move = scale * direction[:sources]
+            if in_logs:
+                trial[:sources] = x[:sources] + np.clip(move, -STEP_LIMIT, STEP_LIMIT)
+            else:
+                trial[:sources] = x[:sources] + np.log1p(np.clip(move, LARGEST_FALL, LARGEST_RISE))
+            yield trial, scale
 
 
 def _admit(system: System, x: Array, point: Point) -> tuple[Array, Point]:
@@ -1006,7 +1050,7 @@ def _solution(system: System, x: Array, point: Point, taken: int, seconds: float
         residual_t=float(residual),
         steps=taken,
         seconds=seconds,
-        status=_status(n, unserved, discarded, undetermined, taken),
+        status=_status(n, unserved, discarded, undetermined, taken, [method]),
         method=method,
         undetermined=undetermined,
         state=x[: system.sources + system.fixed_extras].copy(),
@@ -1046,7 +1090,12 @@ def _undetermined(system: System, point: Point) -> tuple[tuple[int, float, float
 
 
 def _status(
-    network: Network, unserved: Array, discarded: Array, undetermined: tuple[tuple[int, float, float], ...], steps: int
+    network: Network,
+    unserved: Array,
+    discarded: Array,
+    undetermined: tuple[tuple[int, float, float], ...],
+    steps: int,
+    methods: Sequence[str],
 ) -> str:
     parts = [f"solved in {steps} steps"]
     if unserved.sum() > 0:
@@ -1065,4 +1114,5 @@ def _status(
         parts.append(
             f"the price of {market_name(network, source_)}{more} is indeterminate between {low:.6g} and {high:.6g} USD/t"
         )
+    parts += [method.removeprefix("Newton, ") for method in dict.fromkeys(methods) if "choke prices" in method]
     return "; ".join(parts)

@@ -34,7 +34,7 @@ from friendshore.market.equilibrium import ROOT_2_PI, Point, Solution, System, g
 from friendshore.market.network import Mask, Network
 from friendshore.market.policy import Policy
 
-HELD = 1e-9  # a rent above this part of its scale counts as binding
+HELD = 1e-9  # a rent, or tonnes unserved, above this part of its scale counts as binding
 STEP = 1e-6  # relative step by which a curve's own parameter is differenced
 CURVE = ("level", "margin", "eps", "a", "b")
 USE = ("level", "index", "eta", "a", "b")
@@ -331,7 +331,7 @@ def _at(network: Network, policy: Policy, solved: Solution) -> tuple[System, Arr
     """The equations at a solution, and which extra unknowns stand against their limit."""
     system = System(network, policy)
     # A market short of metal stands at its choke price; one that is cut off altogether, above it, goes without all it wants.
-    system.unserved_at = np.flatnonzero((solved.unserved > 0.0) & ~system.dead).astype(np.intp)
+    system.unserved_at = np.flatnonzero((solved.unserved > HELD * solved.wanted) & ~system.dead).astype(np.intp)
     at_choke = solved.index[system.unserved_at] <= network.demand.choke[system.unserved_at] * (1.0 + 1e-9)
     rents = np.concatenate([solved.quota_rent, solved.corridor_rent, solved.recovery_charge, solved.rate])
     x = np.concatenate([np.log(solved.price), rents, solved.unserved[system.unserved_at]])

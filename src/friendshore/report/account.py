@@ -485,12 +485,11 @@ def _protection(study: Study) -> str:
         )
         added, cost = row["effective_protection_pct"], row["input_cost_change_pct"]
         if added is not None and cost is not None and added < -0.5 and cost > 0.5:
-            text = f"Bypass: the parties' makers of {good} pay {percent(cost / 100)} % more for their inputs and lose {percent(-added / 100)} % of their value added"
-            text += (
-                f"; imports of {good} from outside rise by {percent(after / before - 1.0)} %."
-                if before > 0 and after > before * (1 + STILL)
-                else "."
-            )
+            text = f"the parties' makers of {good} pay {percent(cost / 100)} % more for their inputs and lose {percent(-added / 100)} % of their value added"
+            if before > 0 and after > before * (1 + STILL):
+                text = f"Bypass: {text}; imports of {good} from outside rise by {percent(after / before - 1.0)} %."
+            else:
+                text = f"Squeezed: {text}."
             said.append(text)
     head = [
         "good",

@@ -34,8 +34,8 @@ def cleared(outcome: Outcome, *, title: str = "", written: Written | None = None
 
 def _heading(outcome: Outcome, title: str) -> str:
     status = outcome.status[:1].upper() + outcome.status[1:]
-    facts = f"{status}. Residual {outcome.residual_t:.1e} t, {figure(1000 * outcome.seconds, 2)} ms, method {outcome.method}."
-    return "\n".join(filter(None, [paragraph(title), paragraph(facts)]))
+    effort = f"Residual {outcome.residual_t:.1e} t, {figure(1000 * outcome.seconds, 2)} ms, method {outcome.method}."
+    return "\n".join([*([paragraph(title)] if title else []), paragraph(f"{status}."), paragraph(effort)])
 
 
 def _prices(outcome: Outcome) -> str:

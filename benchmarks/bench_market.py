@@ -1,0 +1,227 @@
+"""How fast markets clear: generated networks beside SciPy's root finders, then the real chains. One thread.
+
+The peers get our residual and, where they take one, our Jacobian, in the same unknowns, from the same start, and stop at the
+same residual. Shortage is a set of unknowns that our solver has to find; the peers are given the right set. Their systems are
+set up beforehand and only their search is timed; our seconds hold the setting up as well.
+
+    python benchmarks/bench_market.py            all tables
+    python benchmarks/bench_market.py --quick    small networks, no SciPy: a minute less
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+from bench_hard_cases import Late, faults, machine, within
+from random_markets import ALL_KINDS, chain, policies
+from scipy.optimize import NoConvergence, root
+from threadpoolctl import threadpool_limits
+
+from friendshore import faces
+from friendshore.agreement import schedule
+from friendshore.agreement.document import Agreement
+from friendshore.market.components import split
+from friendshore.market.curves import Array
+from friendshore.market.equilibrium import ACCEPTED, Solution, System, solve
+from friendshore.market.network import Network
+from friendshore.market.policy import Policy, impose
+from friendshore.run import clear, compile_world, measures
+from friendshore.world.tables import World
+
+SEED = 7
+AS_OF = date(2026, 3, 1)
+PEER_LIMIT_S = 10.0
+# Which methods of scipy.optimize.root take a Jacobian, and how each is told to go on to our residual.
+PEERS: dict[str, tuple[bool, dict[str, float]]] = {
+    "hybr": (True, {"xtol": 1e-14, "maxfev": 20_000}),
+    "lm": (True, {"xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14, "maxiter": 20_000}),
+    "krylov": (False, {"fatol": ACCEPTED, "maxiter": 2_000}),
+    "df-sane": (False, {"fatol": ACCEPTED, "ftol": 0.0, "maxfev": 20_000}),
+    "broyden1": (False, {"fatol": ACCEPTED, "maxiter": 2_000}),
+}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The same work done several times."""
+
+    best_s: float
+    median_s: float
+
+
+def timed(work: Callable[[], object], repeats: int = 5) -> Timed:
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return Timed(min(seconds), float(np.median(seconds)))
+
+
+def raised(wedges: Sequence[faces.Wedge], by: float) -> list[faces.Wedge]:
+    """The slider: every floor moved by `by`."""
+    return [
+        replace(w, reference_usd_t=w.reference_usd_t * (1.0 + by)) if isinstance(w, faces.PriceGap) else w
+        for w in wedges
+    ]
+
+
+# -- generated networks -----------------------------------------------------------------------------------------------
+
+
+def generated(countries: int, number: int) -> tuple[Network, list[faces.Wedge]]:
+    """Three stages, every pair of countries trading, one measure of each kind and floors on two stages."""
+    rng = np.random.default_rng([SEED, countries, number])
+    network = chain(rng, countries, 3, tight=0.2)
+    wedges = policies(rng, network, (*ALL_KINDS, "floor"), low=0.9, high=1.3)
+    return network, wedges
+
+
+def peer(method: str, network: Network, policy: Policy, solved: Solution) -> tuple[float, float, str]:
+    """Seconds (the best of up to five searches, as ours), residual and status of one SciPy method."""
+    system = System(network, policy)
+    short = (solved.unserved > 0.0) & ~system.dead
+    system.unserved_at = np.flatnonzero(short).astype(np.intp)
+    takes_jacobian, options = PEERS[method]
+
+    def residual(x: Array) -> Array:
+        return system.residual(x, system.evaluate(x))[0]
+
+    def jacobian(x: Array) -> Array:
+        point = system.evaluate(x)
+        _, by_z, by_f, on_floor = system.residual(x, point)
+        return system.jacobian(point, by_z, by_f, on_floor)
+
+    best, first = np.inf, time.perf_counter()
+    for _ in range(5):
+        began = time.perf_counter()
+        try:
+            with within(PEER_LIMIT_S), np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # their complaints about slow progress are in the status
+                jac = jacobian if takes_jacobian else None
+                found = root(residual, system.start(), jac=jac, method=method, options=options)
+        except Late:
+            return PEER_LIMIT_S, np.inf, f"no answer in {PEER_LIMIT_S:.0f} s"
+        except (NoConvergence, ValueError, FloatingPointError, np.linalg.LinAlgError) as failed:
+            return time.perf_counter() - began, np.inf, f"failed: {type(failed).__name__}"
+        best = min(best, time.perf_counter() - began)
+        if time.perf_counter() - first > 1.0:
+            break
+    with np.errstate(all="ignore"):
+        left = float(np.abs(residual(found.x)).max())
+    if left <= ACCEPTED:
+        return best, left, "solved"
+    return best, left, f"stopped at {left:.0e}"
+
+
+def networks(countries: int, count: int, with_peers: bool) -> None:
+    print(f"{countries} countries, three stages, every kind of measure; milliseconds, median of {count} networks")
+    print(f"{'method':>10} {'unknowns':>8} {'cold':>9} {'warm':>9} {'steps':>6} {'ratio':>7}  status")
+    cold, warm, steps, sizes_of = [], [], [], []
+    theirs: dict[str, list[tuple[float, float, str]]] = {method: [] for method in PEERS}
+    for number in range(count):
+        network, wedges = generated(countries, number)
+        policy, moved = impose(network, wedges), impose(network, raised(wedges, 0.02))
+        solved = solve(network, policy)
+        broken = faults(network, policy, solved)
+        if broken:
+            raise SystemExit(f"{countries} x 3, network {number}: {'; '.join(broken)}")
+        cold.append(timed(lambda n=network, p=policy: solve(n, p)).best_s)
+        warm.append(timed(lambda n=network, p=moved, s=solved: solve(n, p, start=s.state)).best_s)
+        steps.append(solved.steps)
+        sizes_of.append(System(network, policy).start().size)
+        for method in PEERS if with_peers else ():
+            theirs[method].append(peer(method, network, policy, solved))
+    ours = float(np.median(cold))
+    print(
+        f"{'ours':>10} {int(np.median(sizes_of)):8d} {1e3 * ours:9.1f} {1e3 * float(np.median(warm)):9.1f} "
+        f"{int(np.median(steps)):6d} {'1':>7}  solved {count} of {count}; slowest {1e3 * max(cold):.1f}"
+    )
+    for method, runs in theirs.items():
+        if not runs:
+            continue
+        done = [(r[0], c) for r, c in zip(runs, cold, strict=True) if r[2] == "solved"]
+        seconds = float(np.median([r[0] for r in runs]))
+        ratio = f"{float(np.median([t / c for t, c in done])):.1f}" if done else "-"
+        others = sorted({r[2] for r in runs if r[2] != "solved"})
+        status = f"solved {len(done)} of {count}" + (
+            f"; else {others[0]}" + " and the like" * (len(others) > 1) if others else ""
+        )
+        print(f"{method:>10} {'':8} {1e3 * seconds:9.1f} {'':9} {'':6} {ratio:>7}  {status}")
+    print("ratio: seconds of the method over ours on the networks it solved, to a largest residual of 1e-10\n")
+
+
+# -- the real chains --------------------------------------------------------------------------------------------------
+
+
+def chains(n: Network) -> dict[str, Network]:
+    """One market for each set of goods that recipes and hosts join, as the solver cuts them."""
+    alone = {}
+    for part in split(n, impose(n, [])):
+        goods = np.unique(part.network.source_good)
+        names = tuple(n.goods[g] for g in goods)
+        alone[" + ".join(dict.fromkeys(name.split(".")[0] for name in names))] = replace(
+            part.network,
+            goods=names,
+            source_good=np.searchsorted(goods, part.network.source_good),
+            market_good=np.searchsorted(goods, part.network.market_good),
+        )
+    return alone
+
+
+def real() -> None:
+    began = time.perf_counter()
+    world = World.load()
+    loaded = time.perf_counter() - began
+    deal = Agreement.load("plurilateral-2026")
+    network = compile_world(world)
+    before, _ = measures(world, None, AS_OF)
+    after = [*before, *schedule.wedges(deal, world, AS_OF)]
+    base, _ = measures(world, None, None)
+    print(
+        f"The built world: {len(network.goods)} goods, {len(network.countries)} countries, {network.route_source.size} routes"
+    )
+    print(f"{'chain':>38} {'unknowns':>8} {'base':>8} {'status quo':>10} {'agreement':>10} {'slider':>8}  milliseconds")
+    for name, alone in {**chains(network), "all together": network}.items():
+        row, solved = [], None
+        for wedges in (base, before, after):
+            policy = impose(alone, wedges)
+            solved = solve(alone, policy)
+            row.append(timed(lambda n=alone, p=policy: solve(n, p)).best_s)
+        moved, start = impose(alone, raised(after, 0.02)), solved.state
+        row.append(timed(lambda n=alone, p=moved, x=start: solve(n, p, start=x)).best_s)
+        size = System(alone, moved).start().size
+        print(f"{name:>38} {size:8d} {1e3 * row[0]:8.1f} {1e3 * row[1]:10.1f} {1e3 * row[2]:10.1f} {1e3 * row[3]:8.1f}")
+    print(
+        "base, status quo and agreement cold, from base prices; slider: every floor up by 2 %, warm from the agreement"
+    )
+    compiled = timed(lambda: compile_world(world)).best_s
+    whole = timed(lambda: clear(world, as_of=AS_OF), 3).best_s
+    agreed = timed(lambda: clear(world, deal, as_of=AS_OF), 3).best_s
+    print(
+        f"World.load {1e3 * loaded:.0f} ms with its imports, compile_world {1e3 * compiled:.0f} ms; run.clear from tables to tables: "
+        f"status quo {1e3 * whole:.0f} ms, agreement {1e3 * agreed:.0f} ms\n"
+    )
+
+
+def main() -> None:
+    read = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    read.add_argument("--quick", action="store_true")
+    asked = read.parse_args()
+    print(machine())
+    with threadpool_limits(1):
+        with_peers = not asked.quick
+        networks(60, 2 if asked.quick else 5, with_peers)
+        if with_peers:
+            networks(200, 3, with_peers)
+        real()
+
+
+if __name__ == "__main__":
+    main()
