@@ -82,7 +82,7 @@ def test_the_border_charges_what_the_market_collects_to_the_cent(world, deal, ru
 
 
 def test_a_harvest_moves_the_money_and_nothing_else(world, deal, runs):
-    before, after = runs
+    after = runs[1]
     network = compile_world(world)
     wedges, _ = measures(world, deal, DAY)
     taken = clear_network(world, network, [*wedges, *harvest_taxes(after)], as_of=DAY, start=after.state)

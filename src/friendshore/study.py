@@ -168,7 +168,8 @@ def study(
         except MarketError as stuck:
             notes.append(f"The reaction '{name}' has no answer: {stuck}.")
 
-    progress("licences as taxes")
+    progress("with latent links, licences as taxes")
+    notes += _latent(world, deal, as_of, assume, shocks, parties, before, after)
     other = replace(assume, licences_as="export_tax" if assume.licences_as == "quota" else "quota")
     forms = _licence_forms(world, deal, as_of, other, shocks, own, before, after)
     grid: dict[tuple[float, float], tuple[Outcome, Outcome]] = {(1.0, 1.0): (before, after)}
@@ -191,7 +192,7 @@ def study(
         pays_2024=compare(base, after).by_country(),
         groups=_groups(world, parties, before, after),
         suppliers=_suppliers(own, parties, before, after),
-        reactions=_reactions(parties, outcomes),
+        reactions=_reactions(parties, _budgets(world, parties), outcomes),
         protection=_protection(world, network, parties, before, after),
         licence_forms=forms,
         stability=ranks,
@@ -427,7 +428,7 @@ def _downstream(outcome: Outcome, goods: set[str]) -> set[str]:
     return {g for g in outcome.flows["good"].unique() if g.split(".")[0] in minerals}
 
 
-def _reactions(parties: frozenset[str], outcomes: dict[str, Outcome]) -> pl.DataFrame:
+def _reactions(parties: frozenset[str], budgets: set[str], outcomes: dict[str, Outcome]) -> pl.DataFrame:
     before = outcomes["before"]
     names = {"none": "agreement", "harvest": "harvest", "ban": "ban"}
     rows = []
@@ -436,7 +437,7 @@ def _reactions(parties: frozenset[str], outcomes: dict[str, Outcome]) -> pl.Data
             continue
         outcome = outcomes[key]
         change = compare(before, outcome).by_country()
-        inside = float(change.filter(pl.col("country").is_in([*parties, "EUN"]))["usd"].sum())
+        inside = float(change.filter(pl.col("country").is_in([*parties, *budgets]))["usd"].sum())
         total = float(change["usd"].sum())
         item = {i: float(v) for i, v in change.group_by("item").agg(pl.col("usd").sum()).iter_rows()}
         short = float(outcome.use["unserved_t"].sum())
@@ -510,6 +511,50 @@ def _protection(world: World, network: Any, parties: frozenset[str], before: Out
         "effective_protection_pct": pl.Float64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _latent(
+    world: World,
+    deal: Agreement,
+    as_of: date,
+    assume: Assumptions,
+    shocks: tuple[Wedge, ...],
+    parties: frozenset[str],
+    before: Outcome,
+    after: Outcome,
+) -> list[str]:
+    """One sentence on what changes when pairs that do not trade today may (or may not, where the run has them on)."""
+    if not world.routes["latent"].any():
+        return []
+    other = replace(assume, latent=not assume.latent)
+    network = compile_world(world, other)
+    try:
+        base = clear_network(world, network, measures(world, None, None, other)[0], assume=other)
+        quo = clear_network(
+            world, network, [*measures(world, None, as_of, other)[0], *shocks], assume=other, as_of=as_of
+        )
+        wedges = [*measures(world, deal, as_of, other)[0], *shocks]
+        run = clear_network(world, network, wedges, assume=other, as_of=as_of, start=quo.state)
+    except MarketError as stuck:
+        return [f"With latent links {'on' if other.latent else 'off'} there is no answer: {stuck}."]
+    shift = float((base.output["t"] - base.output["base_t"]).abs().sum()) / float(base.output["base_t"].sum())
+
+    def inside(first: Outcome, second: Outcome) -> float:
+        change = compare(first, second).by_country()
+        return float(change.filter(pl.col("country").is_in([*parties, *_budgets(world, parties)]))["usd"].sum()) / 1e6
+
+    state = "on (pairs that do not trade today may)" if other.latent else "off"
+    moved = f", which moves the base by {100 * shift:.2g} % of output" if other.latent else ""
+    change = (
+        f"the parties change by USD {inside(quo, run):+,.0f} million, here by {inside(before, after):+,.0f} million"
+    )
+    return [f"With latent links {state}{moved}, {change}."]
+
+
+def _budgets(world: World, parties: frozenset[str]) -> set[str]:
+    """Budgets of customs unions whose members are parties."""
+    home = {t for c, t in world.countries.select("code", "territory").iter_rows() if c in parties}
+    return {b for t, b in world.territories.select("code", "budget").iter_rows() if t in home and b}
 
 
 def _licence_forms(
