@@ -369,6 +369,8 @@ def main() -> None:
         print(
             f"  seconds: median {np.median(seconds):.4f}, 99 % {np.quantile(seconds, 0.99):.3f}, most {seconds.max():.2f}"
         )
+        slowest = sorted(results, key=lambda r: -r.seconds)[:3]
+        print("  slowest: " + ", ".join(f"case {r.number} {r.seconds:.1f} s" for r in slowest))
         for r in bad:
             print(f"  case {r.number}: {r.outcome} after {r.seconds:.1f} s. {r.method} {r.remark}")
     raise SystemExit(0 if share >= SOLVED and not outcomes["wrong"] else 1)

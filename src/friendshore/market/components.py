@@ -39,11 +39,11 @@ class Part:
 
 def component_of_goods(network: Network, policy: Policy) -> Index:
     """The number of the component that every good belongs to, (goods,)."""
-    n, p = network, policy
+    n = network
     goods, activities = len(n.goods), len(n.activities)
     left = [n.out_activity + goods, n.in_activity + goods, n.recovery_activity + goods]
     right = [n.source_good[n.out_source], n.market_good[n.in_market], n.recovery_host + goods]
-    for group in (*p.quotas, *p.corridors, *p.rate_quotas):
+    for group in (*policy.quotas, *policy.corridors, *policy.rate_quotas):
         named = np.unique(n.route_good[group.routes])
         left.append(np.full(named.size, named[0] if named.size else 0))
         right.append(named)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,24 +60,24 @@ class Supply:
     a: Array
     b: Array
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every curve is iso-elastic."""
+        return bool((self.shape == Shape.ISO_ELASTIC).all())
+
     def take(self, rows: Index) -> Supply:
         return Supply(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
 def supply(curve: Supply, margin: Array) -> tuple[Array, Array]:
     """Tonnes and their slope in the margin, both (K,)."""
+    if curve.plain:
+        return _iso_elastic_supply(curve.level, curve.margin, curve.eps, margin)
     value = curve.level.copy()
     slope = np.zeros_like(value)
     k = np.flatnonzero(curve.shape == Shape.ISO_ELASTIC)
     if k.size:
-        level, base, eps, m = curve.level[k], curve.margin[k], curve.eps[k], margin[k]
-        switch = TAIL * base
-        above = m >= switch
-        relative = np.where(above, m, switch) / base
-        tail = np.where(above, 0.0, eps * (m - switch) / switch)
-        y = level * np.exp(eps * np.log(relative) + np.maximum(tail, -700.0))
-        value[k] = y
-        slope[k] = y * eps / np.where(above, m, switch)
+        value[k], slope[k] = _iso_elastic_supply(curve.level[k], curve.margin[k], curve.eps[k], margin[k])
     k = np.flatnonzero(curve.shape == Shape.LINEAR)
     if k.size:
         y = curve.a[k] + curve.b[k] * margin[k]
@@ -89,6 +90,14 @@ def supply(curve: Supply, margin: Array) -> tuple[Array, Array]:
         value[k] = curve.level[k] * share
         slope[k] = curve.level[k] * share * (1.0 - share) / curve.b[k]
     return value, slope
+
+
+def _iso_elastic_supply(level: Array, base: Array, eps: Array, margin: Array) -> tuple[Array, Array]:
+    switch = TAIL * base
+    at = np.maximum(margin, switch)
+    below = np.minimum(margin - switch, 0.0) / switch
+    y = level * np.exp(eps * (np.log(at / base) + np.maximum(below, -700.0 / eps)))
+    return y, y * eps / at
 
 
 def supply_potential(curve: Supply, margin: Array) -> Array:
@@ -216,28 +225,37 @@ class Demand:
     b: Array
     choke: Array
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every curve is iso-elastic."""
+        return bool((self.shape == Shape.ISO_ELASTIC).all())
+
 
 def demand(curve: Demand, index: Array) -> tuple[Array, Array]:
     """Tonnes wanted at min(V, choke), and the slope in V (zero beyond the choke), both (M,)."""
     v = np.minimum(index, curve.choke)
+    if curve.plain:
+        value, slope = _iso_elastic_demand(curve.level, curve.index, curve.eta, v)
+        return value, np.where(index >= curve.choke, 0.0, slope)
     value = curve.level.copy()
     slope = np.zeros_like(value)
     k = np.flatnonzero(curve.shape == Shape.ISO_ELASTIC)
     if k.size:
-        base, eta = curve.index[k], curve.eta[k]
-        switch = TAIL * base
-        above = v[k] >= switch
-        at = np.where(above, v[k], switch)
-        tail = np.where(above, 0.0, -eta * (v[k] - switch) / switch)
-        c = curve.level[k] * np.exp(-eta * np.log(at / base) + np.minimum(tail, 50.0))
-        value[k] = c
-        slope[k] = -eta * c / at
+        value[k], slope[k] = _iso_elastic_demand(curve.level[k], curve.index[k], curve.eta[k], v[k])
     k = np.flatnonzero(curve.shape == Shape.LINEAR)
     if k.size:
         c = curve.a[k] - curve.b[k] * v[k]
         value[k] = np.maximum(c, 0.0)
         slope[k] = np.where(c > 0, -curve.b[k], 0.0)
     return value, np.where(index >= curve.choke, 0.0, slope)
+
+
+def _iso_elastic_demand(level: Array, base: Array, eta: Array, v: Array) -> tuple[Array, Array]:
+    switch = TAIL * base
+    at = np.maximum(v, switch)
+    below = np.minimum(v - switch, 0.0) / switch
+    c = level * np.exp(np.minimum(-eta * below, 50.0) - eta * np.log(at / base))
+    return c, -eta * c / at
 
 
 def demand_potential(curve: Demand, index: Array) -> Array:

@@ -99,8 +99,8 @@ def gap(reference: Array, base: Array, spread: Array) -> tuple[Array, Array]:
     short = reference - base
     binding = short > 0.0
     levy, slope = np.where(binding, short, 0.0), np.where(binding, -1.0, 0.0)
-    wide = (spread > 0.0) & np.isfinite(reference)
-    if wide.any():
+    if spread.any():
+        wide = (spread > 0.0) & np.isfinite(reference)
         k = short[wide] / spread[wide]
         levy[wide] = short[wide] * ndtr(k) + spread[wide] * np.exp(-0.5 * k * k) / ROOT_2_PI
         slope[wide] = -ndtr(k)
@@ -174,6 +174,8 @@ class System:
         halted = np.zeros(policy.tranche_activity.size, dtype=bool)
         halted[policy.in_tranche[self.dead[policy.in_market]]] = True
         self.halted = halted
+        self.contracted = bool(np.isfinite(policy.strike).any())
+        self.one_per_output = np.ones(policy.out_source.size)
         self.running_cost = (n.fixed_cost - n.support)[policy.tranche_activity]
         self.offtake_out = sum_by(n.route_source, policy.offtake, self.sources)
         self.size = np.maximum(n.source_size, 1e-300)
@@ -291,15 +293,15 @@ class System:
         first = self.n_quota + self.n_corridor
         for e in range(first):
             cif[self.group_routes[e]] += z[e]
-        rate, fixed_duty = self.rate, self.fixed_duty
+        delivered = cif * self.rate
+        delivered += self.fixed_duty
+        rate = self.rate
         if self.n_rate:
-            rate, fixed_duty = rate.copy(), fixed_duty.copy()
+            rate = rate.copy()
             for e, group in enumerate(p.rate_quotas):
-                applied = z[first + self.n_recovery + e]
-                rate[group.routes] = 1.0 + applied
-                fixed_duty[group.routes] = p.specific[group.routes] - applied * self.left_out[group.routes]
-        delivered = cif * rate
-        delivered += fixed_duty
+                applied, r = z[first + self.n_recovery + e], group.routes
+                rate[r] = 1.0 + applied
+                delivered[r] += (applied - p.tariff[r]) * (cif[r] - self.left_out[r])
         levy = levy_slope = np.zeros(0)
         if self.floored.size:
             base = np.where(self.floor_on_cif, cif[self.floored], delivered[self.floored])
@@ -313,7 +315,11 @@ class System:
         if self.dead.any():
             index[self.dead] = np.where(np.isfinite(n.demand.choke), n.demand.choke, n.index0)[self.dead]
 
-        receipts, receipt_slope = receipt(price[p.out_source], p.strike, p.upside, p.strike_dispersion)
+        received = price[p.out_source]
+        if self.contracted:
+            receipts, receipt_slope = receipt(received, p.strike, p.upside, p.strike_dispersion)
+        else:
+            receipts, receipt_slope = received, self.one_per_output
         tranches = p.tranche_activity.size
         margin = sum_by(p.out_tranche, p.out_coef * (receipts + p.subsidy), tranches)
         margin = margin - sum_by(p.in_tranche, p.in_coef * index[p.in_market], tranches)
@@ -432,7 +438,8 @@ class System:
         n, p = self.network, self.policy
         total = self.sources + self.extras
         out = np.zeros((total, total))
-        by_price = self._by_cif(point) * point.price[n.route_source]  # dd/dlog p
+        by_cif = self._by_cif(point)
+        by_price = by_cif * point.price[n.route_source]  # dd/dlog p
         if self.exported is not None:
             by_price *= self.exported
         positive = (point.spot_raw > 0.0) & ~self.dead
@@ -486,9 +493,7 @@ class System:
         out[index, index] += diagonal
         out[: self.sources, : self.sources] /= self.size[:, None]
         if self.extras:
-            self._extra_jacobian(
-                out, point, by_z, by_f, by_price, theta_spot, own, weight_in, slope_in, out_by, positive
-            )
+            self._extra_jacobian(out, point, by_z, by_f, by_cif, by_price, theta_spot, own, weight_in, out_by, positive)
         if on_floor.any():
             out[: self.sources][on_floor] = 0.0
             rows = np.flatnonzero(on_floor)
@@ -496,19 +501,19 @@ class System:
         return out
 
     def _extra_jacobian(
-        self, out: Array, point: Point, by_z: Array, by_f: Array, by_price: Array, theta_spot: Array, own: Array,
-        weight_in: Array, slope_in: Array, out_by: Array, positive: Mask,
+        self, out: Array, point: Point, by_z: Array, by_f: Array, by_cif: Array, by_price: Array, theta_spot: Array,
+        own: Array, weight_in: Array, out_by: Array, positive: Mask,
     ) -> None:  # fmt: skip
         n, p = self.network, self.policy
         extras, first = self.extras, self.n_quota + self.n_corridor
-        switching = theta_spot[n.route_market] * point.share
         # Columns: what each extra does to delivered prices, margins and unserved tonnes.
         r, col = self.member_route, self.member_extra
-        move = self._by_cif(point)[r]
+        market = n.route_market[r]
+        switching = theta_spot[market] * point.share[r]
+        move = by_cif[r]
         if self.n_rate:
             move[self.member_is_rate] = self._by_rate(point, r[self.member_is_rate])
-        index_by = np.zeros((self.markets, extras))
-        index_by += _sums((n.route_market[r], col), point.share[r] * move, index_by.shape)
+        index_by = _sums((market, col), point.share[r] * move, (self.markets, extras))
         margin_by = np.zeros((p.tranche_activity.size, extras))
         np.subtract.at(margin_by, p.in_tranche, p.in_coef[:, None] * index_by[p.in_market])
         for e, (taking, giving, content) in enumerate(self.recovery_terms):
@@ -526,18 +531,17 @@ class System:
         pulled = spot_by + theta_spot[:, None] * index_by
         for block in n.blocks:
             excess_by[block.sources] -= block.dense(point.share).T @ pulled[block.markets]
-        excess_by += _sums((n.route_source[r], col), switching[r] * move, excess_by.shape)
+        excess_by += _sums((n.route_source[r], col), switching * move, excess_by.shape)
         out[: self.sources, self.sources :] = excess_by / self.size[:, None]
 
         # Rows: how each extra's slack answers to prices (adjoint) and to the other extras.
         size = self.extra_size[col]
-        market = n.route_market[r]
         by_spot = _sums((col, market), -point.share[r] / size, (extras, self.markets))  # slack by spot tonnes
-        by_index = _sums((col, market), -switching[r] / size, (extras, self.markets))
+        by_index = _sums((col, market), -switching / size, (extras, self.markets))
         by_level = np.zeros((extras, p.tranche_activity.size))
-        direct = _sums((col, n.route_source[r]), switching[r] * by_price[r] / size, (extras, self.sources))
+        direct = _sums((col, n.route_source[r]), switching * by_price[r] / size, (extras, self.sources))
         one, other = self.sharing
-        cross = _sums((col[one], col[other]), switching[r[one]] * move[other] / size[one], (extras, extras))
+        cross = _sums((col[one], col[other]), switching[one] * move[other] / size[one], (extras, extras))
         for e, (taking, giving, content) in enumerate(self.recovery_terms):
             by_level[first + e, taking] -= 1.0 / self.extra_size[first + e]
             by_level[first + e, giving] += content / self.extra_size[first + e]
