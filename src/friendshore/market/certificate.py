@@ -51,6 +51,13 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
         name = f"{n.goods[n.source_good[i]]} in {n.countries[n.source_country[i]]}"
         constraints = (f"capacity of {name}", "take-or-pay tonnes it owes")
         found.append(Infeasible("capacity_below_offtake", constraints, float(owed_by[i]), float(most[i])))
+    arrives = np.zeros(n.market_good.size)
+    np.add.at(arrives, n.route_market[p.open], (most + n.stock_release)[n.route_source[p.open]])
+    for j in np.flatnonzero(p.purchases > arrives * (1.0 + SLACK)):
+        if reachable[j]:
+            name = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"
+            constraints = (f"purchases of the reserve, {name}", "the capacity of everyone who may sell there")
+            found.append(Infeasible("reserve_above_supply", constraints, float(p.purchases[j]), float(arrives[j])))
     endless = ~np.isfinite(n.demand.choke) & ((n.demand.level > 0) | (n.demand.a > 0)) & ~n.absolute
     for j in np.flatnonzero(~reachable & endless):
         name = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"

@@ -57,7 +57,8 @@ def split(network: Network, policy: Policy) -> tuple[Part, ...]:
     n, p = network, policy
     label = component_of_goods(n, p)
     of_good, of_activity = label[: len(n.goods)], label[len(n.goods) :]
-    order = list(dict.fromkeys(int(x) for x in of_good))
+    traded = np.isin(np.arange(len(n.goods)), np.concatenate([n.source_good, n.market_good]))
+    order = list(dict.fromkeys(int(x) for x in of_good[traded]))
     if len(order) <= 1:
         everything = [np.arange(size) for size in (n.source_good.size, n.market_good.size, n.route_source.size)]
         counts = (
@@ -162,12 +163,12 @@ def _moved(group: AnyGroup, route_at: Index) -> AnyGroup:
     return replace(group, routes=route_at[group.routes])
 
 
-def part_state(whole: Array, part: Part, sources: int, quotas: int, corridors: int, recoveries: int) -> Array:
+def part_state(
+    whole: Array, part: Part, *, sources: int, quotas: int, corridors: int, recoveries: int, markets: int
+) -> Array:
     """The piece of a `Solution.state` of the whole that belongs to a part."""
-    first = sources
-    pieces = [whole[part.sources]]
-    for rows, count in ((part.quotas, quotas), (part.corridors, corridors), (part.recoveries, recoveries)):
-        pieces.append(whole[first + rows])
-        first += count
-    pieces.append(whole[first + part.rates])
-    return np.concatenate(pieces)
+    rates = whole.size - sources - quotas - corridors - recoveries - markets
+    counts = (sources, quotas, corridors, recoveries, rates, markets)
+    rows = (part.sources, part.quotas, part.corridors, part.recoveries, part.rates, part.markets)
+    starts = np.cumsum((0, *counts[:-1]))
+    return np.concatenate([whole[first + own] for first, own in zip(starts, rows, strict=True)])

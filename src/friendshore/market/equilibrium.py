@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.linalg import lapack
@@ -32,11 +32,13 @@ ACCEPTED = 1e-10  # what counts as solved when rounding stops it short of that
 SHRINK = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
 SINGLE_FROM = 256  # rows from which single-precision factors pay
 KEEP_BELOW = 1e-3  # residual below which a Jacobian that still works is kept
+KEEP_RATE = 0.05  # and how far it must bring the residual down in a step
 STEP_LIMIT = 1.0  # largest move of a log price in a clipped step
 LARGEST_FALL = -1.0 + 1e-6  # largest relative fall of a price in one step; the floor stands above it
 LARGEST_RISE = 1e3  # and largest relative rise
 RAMPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # relative widths of the slope at the choke price
 CEILING = 20.0  # log of the largest multiple of its base that a price is tried at
+Style = Literal["price", "log", "clip"]
 ROOT_2_PI = float(np.sqrt(2.0 * np.pi))
 
 
@@ -668,13 +670,19 @@ def solve(network: Network, policy: Policy, *, start: Array | None = None, steps
     with _one_thread():
         if len(parts) == 1:
             return _solve_part(network, policy, start, steps, began)
-        first = (network.source_good.size, len(policy.quotas), len(policy.corridors), network.recovery_activity.size)
-        fits = start is not None and start.size == sum(first) + len(policy.rate_quotas)
+        sizes = {
+            "sources": network.source_good.size,
+            "quotas": len(policy.quotas),
+            "corridors": len(policy.corridors),
+            "recoveries": network.recovery_activity.size,
+            "markets": network.market_good.size,
+        }
+        fits = start is not None and start.size == sum(sizes.values()) + len(policy.rate_quotas)
         solved = [
             _solve_part(
                 part.network,
                 part.policy,
-                part_state(start, part, *first) if fits and start is not None else None,
+                part_state(start, part, **sizes) if fits and start is not None else None,
                 steps,
             )
             for part in parts
@@ -688,9 +696,10 @@ def _solve_part(
     began = time.perf_counter() if began is None else began
     system = System(network, policy)
     x = system.start()
-    if start is not None:
-        shared = min(x.size, start.size)
-        x[:shared] = start[:shared]
+    if start is not None and start.size == x.size + system.markets:
+        x, short = start[: x.size].copy(), start[x.size :]
+        system.unserved_at = np.flatnonzero((short > 0.0) & ~system.dead).astype(np.intp)
+        x = np.concatenate([x, short[system.unserved_at]])
     x, point, taken, method = _search(system, x, steps)
     return _solution(system, x, point, taken, time.perf_counter() - began, method)
 
@@ -724,11 +733,11 @@ def _joined(
     )
     steps = max(one.steps for one in solved)
     methods = [one.method for one in solved if one.method != "Newton"]
-    state = np.zeros(sum(sizes[name] for name in ("sources", "quotas", "corridors", "recoveries", "rates")))
+    in_state = ("sources", "quotas", "corridors", "recoveries", "rates", "markets")
+    state = np.zeros(sum(sizes[name] for name in in_state))
     for part, one in zip(parts, solved, strict=True):
-        rows_of, first, taken = ("quotas", "corridors", "recoveries", "rates"), sizes["sources"], part.sources.size
-        state[part.sources] = one.state[:taken]
-        for name in rows_of:
+        first = taken = 0
+        for name in in_state:
             rows_here = getattr(part, name)
             state[first + rows_here] = one.state[taken : taken + rows_here.size]
             first, taken = first + sizes[name], taken + rows_here.size
@@ -760,10 +769,15 @@ def _search(system: System, x: Array, steps: int) -> tuple[Array, Point, int, st
     Which of a hundred nearly equal markets goes short is a combinatorial question that complementarity alone answers
     slowly; along a ramp that narrows the answer is smooth, and the last step from it to the choke price is exact.
     """
-    first = x
+    first = x[: system.sources + system.fixed_extras]
     x, point, norm, taken = _newton(system, x, 60, smooth=0.0, pull=0.0, patience=10)
     if norm <= ACCEPTED:
         return x, point, taken, "Newton"
+    system.unserved_at = np.zeros(0, dtype=np.intp)
+    x, point, norm, more = _newton(system, system.start(), 60, smooth=0.0, pull=0.0, patience=10, style="log")
+    taken += more
+    if norm <= ACCEPTED:
+        return x, point, taken, "Newton after log steps"
     if np.isfinite(system.network.demand.choke).any():
         for tighten in (False, True):
             found, more, narrow = _along_ramp(system, first, tighten)
@@ -834,33 +848,31 @@ def _resize(system: System, x: Array) -> Array:
 
 
 def _climb(system: System, x: Array, steps: int) -> tuple[Array, Point, float, int, str]:
-    """Plain damped Newton first; where it stalls, other steps, smoothed rents, and damped prices."""
-    cold = x
-    x, point, norm, taken = _newton(system, x, steps, smooth=0.0, pull=0.0)
-    if norm <= ACCEPTED:
-        return x, point, norm, taken, "Newton"
-    for name, clip, pulls in (
-        ("clipped steps", True, ()),
-        ("smoothing", False, (0.0,)),
-        ("clipped smoothing", True, (0.0,)),
-        ("price damping", False, (1.0, 1e-1, 1e-2, 1e-3)),
-        ("clipped price damping", True, (1.0, 1e-1, 1e-2, 1e-3)),
-    ):
+    """Other ways up where plain Newton stalls: other steps, smoothed rents, and damped prices."""
+    cold, taken = x, 0
+    plans: tuple[tuple[str, Style, tuple[float, ...]], ...] = (
+        ("log steps", "log", ()),
+        ("clipped steps", "clip", ()),
+        ("smoothing", "log", (0.0,)),
+        ("clipped smoothing", "clip", (0.0,)),
+        ("price damping", "log", (1.0, 1e-1, 1e-2, 1e-3)),
+        ("clipped price damping", "clip", (1.0, 1e-1, 1e-2, 1e-3)),
+    )
+    for name, style, pulls in plans:
         y = _resize(system, cold if pulls else x)
         for smooth in (1e-1, 1e-2, 1e-3, 1e-4, 1e-6):
             for pull in pulls:
-                y, point, norm, more = _newton(
-                    system, y, 40, smooth=smooth, pull=pull, goal=max(smooth * 1e-3, 1e-9), clip=clip
-                )
+                goal = max(smooth * 1e-3, 1e-9)
+                y, point, norm, more = _newton(system, y, 40, smooth=smooth, pull=pull, goal=goal, style=style)
                 taken += more
-        for last in (clip, not clip):
-            y, point, norm, more = _newton(system, y, steps, smooth=0.0, pull=0.0, clip=last)
+        for last in (style, "clip" if style == "log" else "log"):
+            y, point, norm, more = _newton(system, y, steps, smooth=0.0, pull=0.0, style=last)
             taken += more
             if norm <= ACCEPTED:
                 return y, point, norm, taken, f"Newton after {name}"
         x = y
-    for clip in (False, True):
-        y, point, norm, more = _newton(system, x, 4 * steps, smooth=0.0, pull=1.0, clip=clip)
+    for style in ("log", "clip"):
+        y, point, norm, more = _newton(system, x, 4 * steps, smooth=0.0, pull=1.0, style=style)
         taken += more
         if norm <= ACCEPTED:
             return y, point, norm, taken, "damped path"
@@ -875,7 +887,7 @@ def _newton(
     smooth: float,
     pull: float,
     goal: float = TOLERANCE,
-    clip: bool = False,
+    style: Style = "price",
     patience: int = 0,
 ) -> tuple[Array, Point, float, int]:
     """Newton with backtracking. `pull` adds itself to the diagonal and shrinks with success (pseudo-transient steps)."""
@@ -907,7 +919,7 @@ def _newton(
                 return x, point, norm, step
         merit = float(rows @ rows)
         best: tuple[float, Array, Point, Array, Array, Array, Mask] | None = None
-        for trial, scale in _trials(system, x, direction, clip):
+        for trial, scale in _trials(system, x, direction, style):
             np.clip(trial[:sources], system.floor, system.ceiling, out=trial[:sources])
             with np.errstate(
                 over="ignore", invalid="ignore"
@@ -943,28 +955,34 @@ def _newton(
             rows, by_z, by_f, on_floor = system.residual(x, point, smooth)
         last, norm = norm, float(np.abs(rows).max(initial=0.0))
         # Close to the answer the old Jacobian serves another step: each costs a fifth of a new one.
-        if damping or norm > min(0.05 * last, KEEP_BELOW) or rows.size != last_size:
+        if damping or norm > min(KEEP_RATE * last, KEEP_BELOW) or rows.size != last_size:
             factors, single = None, True
     return x, point, norm, steps
 
 
-def _trials(system: System, x: Array, direction: Array, clip: bool) -> Iterator[tuple[Array, float]]:
+def _trials(system: System, x: Array, direction: Array, style: Style) -> Iterator[tuple[Array, float]]:
     """Points to try along a Newton direction, boldest first, each with its share of the step.
 
-    The unknown is the log of a price, for scale, but the step is taken in the price itself, p (1 + delta): rents are added
-    to prices, and a price that must fall to nothing while a rent takes its place does so in one step and not in ten. Second
-    comes the full step in the log, no price moving by more than a factor of e; with `clip` that is the only kind.
+    The unknown is the log of a price, for scale. Style `price` takes the step in the price itself, p (1 + delta): rents are
+    added to prices, and a price that must fall to nothing while a rent takes its place does so in one step and not in ten.
+    `log` shortens the whole step until no price moves by more than a factor of e, `clip` limits price by price. All but
+    `clip` try the full clipped step too, so that one price without a slope does not hold back the others.
     """
     sources = system.sources
-    for scale in SHRINK:
-        for in_logs in (clip, True) if scale == 1.0 else (clip,):
-            trial = x + scale * direction
-            move = scale * direction[:sources]
-            if in_logs:
-                trial[:sources] = x[:sources] + np.clip(move, -STEP_LIMIT, STEP_LIMIT)
-            else:
-                trial[:sources] = x[:sources] + np.log1p(np.clip(move, LARGEST_FALL, LARGEST_RISE))
-            yield trial, scale
+    longest = float(np.abs(direction[:sources]).max(initial=0.0))
+    clipped = np.clip(direction[:sources], -STEP_LIMIT, STEP_LIMIT)
+    shorten = min(1.0, STEP_LIMIT / longest) if style == "log" and longest > 0.0 else 1.0
+    for n_try, scale in enumerate(SHRINK):
+        if (style == "price" and n_try == 1) or (style == "log" and n_try == 0 and shorten < 1.0):
+            trial = x + direction
+            trial[:sources] = x[:sources] + clipped
+            yield trial, 1.0
+        trial = x + scale * shorten * direction
+        if style == "price":
+            trial[:sources] = x[:sources] + np.log1p(np.clip(scale * direction[:sources], LARGEST_FALL, LARGEST_RISE))
+        elif style == "clip":
+            trial[:sources] = x[:sources] + scale * clipped
+        yield trial, scale
 
 
 def _admit(system: System, x: Array, point: Point) -> tuple[Array, Point]:
@@ -1057,7 +1075,7 @@ def _solution(system: System, x: Array, point: Point, taken: int, seconds: float
         status=_status(n, unserved, discarded, undetermined, taken, [method]),
         method=method,
         undetermined=undetermined,
-        state=x[: system.sources + system.fixed_extras].copy(),
+        state=np.concatenate([x[: system.sources + system.fixed_extras], np.where(system.dead, 0.0, unserved)]),
     )
 
 

@@ -132,6 +132,9 @@ def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
                 if wedge.tonnes <= 0.0:
                     tariff[r] = wedge.rate_out
                 elif r.size and wedge.rate_out > wedge.rate_in:
+                    # One rate a route: a later quota takes its routes from an earlier one.
+                    rate_quotas = [replace(g, routes=np.setdiff1d(g.routes, r)) for g in rate_quotas]
+                    rate_quotas = [g for g in rate_quotas if g.routes.size]
                     group = RateGroup(wedge.clause, r, wedge.tonnes, wedge.owner, wedge.rate_in, wedge.rate_out)
                     rate_quotas.append(group)
             case faces.Corridor():
