@@ -34,9 +34,10 @@ from friendshore import faces
 from friendshore.errors import MarketError
 from friendshore.market.accounts import account
 from friendshore.market.curves import Array, Shape, demand, tranche_supply
-from friendshore.market.equilibrium import Solution, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy, impose
+from friendshore.market.solution import Solution
 
 SEED = 20260
 CASES = 10_000

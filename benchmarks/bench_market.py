@@ -28,9 +28,12 @@ from friendshore.agreement import schedule
 from friendshore.agreement.document import Agreement
 from friendshore.market.components import split
 from friendshore.market.curves import Array
-from friendshore.market.equilibrium import ACCEPTED, Solution, System, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
+from friendshore.market.newton import ACCEPTED
 from friendshore.market.policy import Policy, impose
+from friendshore.market.solution import Solution
+from friendshore.market.system import System
 from friendshore.run import clear, compile_world, measures
 from friendshore.world.tables import World
 

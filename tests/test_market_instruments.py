@@ -14,9 +14,10 @@ from random_markets import chain
 from friendshore import faces
 from friendshore.market.accounts import account
 from friendshore.market.curves import slice_supply, tranche_supply
-from friendshore.market.equilibrium import Solution, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
 from friendshore.market.policy import impose
+from friendshore.market.solution import Solution
 
 METAL = "metal.refined"
 

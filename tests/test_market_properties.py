@@ -18,9 +18,10 @@ from random_markets import ALL_KINDS, chain, policies
 from friendshore import faces
 from friendshore.errors import MarketError
 from friendshore.market.accounts import account
-from friendshore.market.equilibrium import Solution, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
 from friendshore.market.policy import impose
+from friendshore.market.solution import Solution
 
 SEEDS = range(6)
 SAMPLE = 200  # of the ten thousand hard cases; `make bench` runs them all

@@ -14,10 +14,11 @@ from friendshore import faces
 from friendshore.errors import MarketError
 from friendshore.market.accounts import account
 from friendshore.market.curves import slice_supply
-from friendshore.market.equilibrium import Solution, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy, impose
 from friendshore.market.sensitivity import Reading, balance, buyers_index, levy_revenue, sensitivities, shipped
+from friendshore.market.solution import Solution
 
 Case = tuple[Network, Policy]
 ROUTE_TERMS = (

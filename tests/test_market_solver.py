@@ -16,9 +16,10 @@ from friendshore import faces
 from friendshore.errors import MarketError
 from friendshore.market.certificate import infeasible
 from friendshore.market.curves import demand, demand_potential, tranche_supply, tranche_surplus
-from friendshore.market.equilibrium import System, complementarity, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy, impose
+from friendshore.market.system import System, complementarity
 
 # -- derivatives ------------------------------------------------------------------------------------------------------
 

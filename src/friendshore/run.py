@@ -30,10 +30,11 @@ from friendshore.market.curves import (
     supply,
     tranche_surplus,
 )
-from friendshore.market.equilibrium import Solution, solve
+from friendshore.market.equilibrium import solve
 from friendshore.market.homogeneous import solve_homogeneous
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy, impose
+from friendshore.market.solution import Solution
 from friendshore.outcome import Outcome
 from friendshore.world import status_quo
 from friendshore.world.tables import World

@@ -22,9 +22,10 @@ from friendshore.market.curves import (
     supply_potential,
     tranche_surplus,
 )
-from friendshore.market.equilibrium import Solution, receipt
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy
+from friendshore.market.solution import Solution
+from friendshore.market.system import receipt
 
 ITEMS = (
     "users",

@@ -19,18 +19,11 @@ import numpy as np
 from friendshore.errors import MarketError
 from friendshore.market.certificate import refuse_infeasible
 from friendshore.market.curves import Array, demand, sum_by, tranche_supply
-from friendshore.market.equilibrium import (
-    Solution,
-    System,
-    complementarity,
-    factor_solve,
-    gap,
-    market_name,
-    price_scale,
-    receipt,
-)
 from friendshore.market.network import Mask, Network
+from friendshore.market.newton import factor_solve
 from friendshore.market.policy import Policy
+from friendshore.market.solution import Solution, market_name, price_scale
+from friendshore.market.system import System, complementarity, gap, receipt
 
 ROUNDS = 400
 STIFFNESS = 50.0  # beta in units of (market size / price scale)
@@ -65,7 +58,7 @@ def solve_homogeneous(network: Network, policy: Policy, *, steps: int = 100) -> 
 
 
 class _Homogeneous:
-    """Equations in source prices, market prices and the extra unknowns of `equilibrium.System`."""
+    """Equations in source prices, market prices and the extra unknowns of `system.System`."""
 
     def __init__(self, network: Network, policy: Policy) -> None:
         self.n, self.p = network, policy
@@ -155,7 +148,7 @@ class _Homogeneous:
         }  # fmt: skip
 
     def _limits(self, flow: Array, level: Array, paid: Array) -> Array:
-        """Scaled slack of every extra unknown, in the order of `equilibrium.System`."""
+        """Scaled slack of every extra unknown, in the order of `system.System`."""
         b, first = self.base, self.base.n_quota + self.base.n_corridor
         used = [flow[routes].sum() for routes in b.group_routes]
         slack = [limit - total for limit, total in zip(b.group_limit, used, strict=True)]

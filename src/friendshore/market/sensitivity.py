@@ -30,9 +30,10 @@ from friendshore.market.curves import (
     supply,
     tranche_surplus,
 )
-from friendshore.market.equilibrium import ROOT_2_PI, Point, Solution, System, gap, market_name, receipt
 from friendshore.market.network import Mask, Network
 from friendshore.market.policy import Policy
+from friendshore.market.solution import Solution, market_name
+from friendshore.market.system import ROOT_2_PI, Point, System, gap, receipt
 
 HELD = 1e-9  # a rent, or tonnes unserved, above this part of its scale counts as binding
 STEP = 1e-6  # relative step by which a curve's own parameter is differenced
