@@ -95,7 +95,7 @@ def contradictory(seed: int) -> tuple[Network, Policy]:
     """Terms that may or may not leave room for any flows: take-or-pay near capacities and quotas, closed borders."""
     rng = np.random.default_rng([41, seed])
     n = chain(
-        rng, countries=int(rng.integers(3, 7)), stages=1, density=0.6, tight=0.5,
+        rng, countries=int(rng.integers(3, 7)), stages=int(rng.integers(1, 3)), density=0.6, tight=0.5,
         choke=None if rng.random() < 0.3 else 4.0,
     )  # fmt: skip
     everyone = frozenset(n.countries)

@@ -7,11 +7,12 @@ hundred steps. Everything that can end in a shortage at the choke price, or in o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from friendshore.errors import MarketError
-from friendshore.market.curves import sum_by
+from friendshore.market.curves import Array, Index, sum_by
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy
 
@@ -67,12 +68,112 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
 
 
 def refuse_infeasible(network: Network, policy: Policy) -> None:
-    """Raise the first contradiction, all of them in the message.
+    """Raise the contradictions that `infeasible` finds, all of them in the message."""
+    refuse(infeasible(network, policy))
+
+
+def refuse(found: tuple[Infeasible, ...]) -> None:
+    """Raise what was found, if anything was.
 
     Raises
     ------
     MarketError   with `certificate` the tuple of contradictions
     """
-    found = infeasible(network, policy)
     if found:
         raise MarketError("no flows satisfy the terms: " + "; ".join(map(str, found)), certificate=found)
+
+
+def relief(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
+    """The fewest tonnes by which terms must give way before any flows satisfy them; empty where none must.
+
+    min sum u + v + w   over flows, levels, final use, waste, stock and relief, with
+    flow + u >= take-or-pay;  purchases - v bought;  what a use without a choke price cannot do without, less w;
+    levels within capacity, quotas, corridors, recovery bounds;  made + released = sent + wasted,  received = used + stocked.
+
+    Looked at where no prices were reached: a linear programme (HiGHS) over tonnes alone, which knows nothing of prices.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array
+
+    n, p = network, policy
+    routes, acts = n.route_source.size, len(n.activities)
+    sources, markets = n.source_good.size, n.market_good.size
+    counts = (routes, acts, markets, sources, markets, routes, markets, markets)
+    ends = np.cumsum(counts)
+    flow, level, final, waste, stock, late, unbought, unfed = np.split(np.arange(ends[-1]), ends[:-1])
+    scale = float(n.source_size.max(initial=1.0))
+    reachable = sum_by(n.route_market, p.open, markets) > 0
+    endless = ~np.isfinite(n.demand.choke) & (n.demand.level > 0)
+    bought = np.where(reachable, p.purchases + n.stock_build, np.minimum(p.purchases, 0.0))
+    low, high = np.zeros(ends[-1]), np.full(ends[-1], np.inf)
+    high[flow] = np.where(p.open, np.inf, 0.0)
+    high[level] = n.capacity
+    high[level[n.in_activity[~reachable[n.in_market]]]] = 0.0
+    high[final] = np.where(n.demand.level > 0, 1e3 * n.demand.level, np.inf)
+    high[late], high[unbought] = p.offtake, np.maximum(bought, 0.0)
+    high[unfed] = least = np.where(endless & reachable, 1e-3 * n.demand.level, 0.0)
+
+    entries: list[tuple[Index, Index, Array]] = []
+
+    def put(rows: Index, columns: Index, values: Array | float) -> None:
+        entries.append((rows, columns, np.broadcast_to(np.asarray(values, dtype=float), rows.shape)))
+
+    def matrix(rows: int) -> Any:  # the checker's linprog takes no sparse matrix
+        r, c, v = (np.concatenate(part) for part in zip(*entries, strict=True))
+        entries.clear()
+        return csr_array((v, (r, c)), shape=(rows, int(ends[-1])))
+
+    at, to = np.arange(sources), sources + np.arange(markets)
+    put(n.out_source, level[n.out_activity], n.out_coef)
+    put(n.route_source, flow, -1.0)
+    put(at, waste, -1.0)
+    put(sources + n.route_market, flow, 1.0)
+    put(to, final, -1.0)
+    put(sources + n.in_market, level[n.in_activity], -n.in_coef)
+    put(to, stock, -1.0)
+    put(to, unbought, 1.0)
+    equal = matrix(sources + markets)
+    groups = (*p.quotas, *p.corridors)
+    limits = [group.tonnes for group in groups]
+    for e, group in enumerate(groups):
+        put(np.full(group.routes.size, e), flow[group.routes], 1.0)
+    first = len(limits)
+    bounds = np.arange(n.recovery_activity.size)
+    put(first + bounds, level[n.recovery_activity], 1.0)
+    put(first + bounds, level[n.recovery_host], -n.recovery_content)
+    owed = first + bounds.size + np.arange(routes)
+    put(owed, flow, -1.0)
+    put(owed, late, -1.0)
+    fed = first + bounds.size + routes + np.arange(markets)
+    put(fed, final, -1.0)
+    put(fed, unfed, -1.0)
+    upper = matrix(first + bounds.size + routes + markets)
+    right = np.concatenate([np.array(limits, dtype=float), np.zeros(bounds.size), -p.offtake, -least])
+    cost = np.zeros(ends[-1])
+    cost[late] = cost[unbought] = cost[unfed] = 1.0
+    found = linprog(
+        cost,
+        A_ub=upper,
+        b_ub=right / scale,
+        A_eq=equal,
+        b_eq=np.concatenate([-n.stock_release, bought]) / scale,
+        bounds=list(zip(low / scale, high / scale, strict=True)),
+        method="highs",
+    )
+    if found.status != 0 or found.fun <= SLACK:
+        return ()
+    given = found.x * scale
+    names: list[str] = []
+    for r in np.flatnonzero(given[late] > SLACK * scale):
+        good = n.goods[n.route_good[r]]
+        seller, buyer = (
+            n.countries[n.source_country[n.route_source[r]]],
+            n.countries[n.market_country[n.route_market[r]]],
+        )
+        names.append(f"take-or-pay of {good} from {seller} to {buyer} ({given[late][r]:.6g} t too many)")
+    for what, tonnes in (("purchases of the reserve", given[unbought]), ("a use without a choke price", given[unfed])):
+        for j in np.flatnonzero(tonnes > SLACK * scale):
+            place = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"
+            names.append(f"{what}, {place} ({tonnes[j]:.6g} t too many)")
+    need = float(p.offtake.sum() + np.maximum(bought, 0.0).sum() + least.sum())
+    return (Infeasible("terms_beyond_supply", tuple(names), need, need - float(found.fun) * scale),)

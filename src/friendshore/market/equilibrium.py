@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from friendshore.errors import MarketError
-from friendshore.market.certificate import refuse_infeasible
+from friendshore.market.certificate import refuse, refuse_infeasible, relief
 from friendshore.market.components import Part, part_state, split
 from friendshore.market.curves import Array, sum_by
 from friendshore.market.network import Network
@@ -178,6 +178,8 @@ def _search(system: System, x: Array, steps: int) -> tuple[Array, Point, int, st
                 if exact is None:
                     return y, point, taken, f"Newton, choke prices held within {10 * narrow:.0e}"
                 return *exact, taken, "Newton after a shortage ramp"
+    # Before the long ways: is there anything to reach?
+    refuse(relief(system.network, system.policy))
     system.ramp, system.unserved_at = 0.0, np.zeros(0, dtype=np.intp)
     x, point, norm, more, method = _climb(system, first, steps)
     return x, point, taken + more, method

@@ -376,6 +376,7 @@ def _tables(
 ) -> dict[str, Any]:
     marked = reader.marked
     made = dict.fromkeys((good, run.country) for run, _ in settled for good in run.outputs)
+    sold = made | dict.fromkeys(route[:2] for route in base.flows)  # from stock, where nobody makes it
     rows: dict[str, list[Row]] = {
         "goods": [_good_row(good, terms, units, reader.usd_t) for good, terms in goods.items()],
         "countries": [
@@ -404,7 +405,7 @@ def _tables(
         ],
         "prices": [
             {"good": good, "country": country, "price_usd_t": base.prices[good, country]}
-            for good, country in made
+            for good, country in sold
             if (good, country) in base.prices
         ],
         "routes": routes,

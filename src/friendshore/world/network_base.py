@@ -80,6 +80,7 @@ class Base:
     rents: dict[Route, float] = field(default_factory=dict)
     at_fob: frozenset[str] = frozenset()
     stock_change_t: dict[Market, float] = field(default_factory=dict)
+    stock_paths: dict[Market, KeyPath] = field(default_factory=dict)
     licences: list[Row] = field(default_factory=list)
 
     def delivered_usd_t(self, route: Route) -> float:
@@ -94,6 +95,11 @@ class Base:
 
     def sales(self) -> dict[Market, float]:
         return _sum((good, exporter, tonnes) for (good, exporter, _), tonnes in self.flows.items())
+
+    def output(self) -> dict[Market, float]:
+        """What a country sells less what comes out of its stocks."""
+        sold = self.sales()
+        return {market: tonnes + min(self.stock_change_t.get(market, 0.0), 0.0) for market, tonnes in sold.items()}
 
     def arrivals(self) -> dict[Market, float]:
         return _sum((good, importer, tonnes) for (good, _, importer), tonnes in self.flows.items())
@@ -362,7 +368,8 @@ def settle_base(
     A country that sells a good which no process makes there has a supplier of its own, with the good's
     `supply_elasticity`, whether or not the file lists it.
     """
-    sales, index = base.sales(), base.index_usd_t()
+    sales, index = base.output(), base.index_usd_t()
+    _check_stocks(reader, base)
     runs = _with_own_suppliers(runs, sales, goods)
     makers = runs
     runs = _with_levels(reader, sales, makers)
@@ -371,7 +378,7 @@ def settle_base(
     made = _sum((good, run.country, (run.level_t or 0.0) * part) for run in runs for good, part in run.outputs.items())
     for market, tonnes in sales.items():
         surplus = made.get(market, 0.0) - tonnes
-        if abs(surplus) > CLOSE * tonnes and market not in unclear:
+        if abs(surplus) > CLOSE * abs(tonnes) and market not in unclear and tonnes >= 0.0:
             good, country = market
             came, sold = made.get(market, 0.0) / reader.tonnes, tonnes / reader.tonnes
             message = f"{country} makes {came:g} of {good} and sells {sold:g} in the base"
@@ -390,6 +397,20 @@ def settle_base(
             settled.append((run, row))
     _check_recoveries(reader, runs)
     return settled
+
+
+def _check_stocks(reader: Reader, base: Base) -> None:
+    """What goes into stock has to arrive, what comes out of it has to be sold."""
+    sales, arrivals = base.sales(), base.arrivals()
+    for market, change in base.stock_change_t.items():
+        good, country = market
+        if change > 0.0 and market not in arrivals:
+            message = f"{country} puts {good} into stock in the base, but none arrives there"
+            reader.refuse("no-supplier", base.stock_paths[market], message)
+        elif -change > sales.get(market, 0.0) * (1.0 + CLOSE):
+            out, sold = -change / reader.tonnes, sales.get(market, 0.0) / reader.tonnes
+            message = f"{country} takes {out:g} of {good} out of stock in the base and sells {sold:g}"
+            reader.refuse("unbalanced", (*base.stock_paths[market], "change"), message)
 
 
 def _check_recoveries(reader: Reader, runs: list[Run]) -> None:
@@ -422,8 +443,8 @@ def _with_own_suppliers(
             outputs={good: 1.0},
             curve=Curve("iso_elastic", elasticity=goods[good].supply_elasticity),
         )
-        for good, country in sales
-        if (good, country) not in makers
+        for (good, country), tonnes in sales.items()
+        if (good, country) not in makers and tonnes > 0.0
     ]
     return runs + own
 
@@ -533,7 +554,7 @@ def use_base(
     rows: list[Row] = []
     for market, tonnes in arrivals.items():
         good, country = market
-        wanted = taken.get(market, 0.0) + base.stock_change_t.get(market, 0.0)
+        wanted = taken.get(market, 0.0) + max(base.stock_change_t.get(market, 0.0), 0.0)
         rest = tonnes - wanted
         if rest < -CLOSE * tonnes:
             _short(reader, settled, market, wanted, tonnes)

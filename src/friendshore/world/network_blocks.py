@@ -127,10 +127,10 @@ class Reader:
             return (), ()
         if exporters == "others":
             second = self.some_countries(importers, target)
-            return tuple(code for code in self.countries if code not in second), second
+            return self._not_empty(tuple(code for code in self.countries if code not in second), second, source)
         first = self.some_countries(exporters, source)
         if importers == "others":
-            return first, tuple(code for code in self.countries if code not in first)
+            return self._not_empty(first, tuple(code for code in self.countries if code not in first), target)
         second = self.some_countries(importers, target)
         if len(first) == 1 and first == second:
             self.refuse(
@@ -138,6 +138,14 @@ class Reader:
             )
             return (), ()
         return first, second
+
+    def _not_empty(
+        self, exporters: tuple[str, ...], importers: tuple[str, ...], others: KeyPath
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if (exporters and not importers) or (importers and not exporters):
+            hint = "write 'all' on both sides: a measure at the border never touches domestic sales"
+            self.refuse("unknown-country", others, "'others' names nobody: every country is on the other side", hint)
+        return exporters, importers
 
     # -- whole blocks -----------------------------------------------------------------------------------------------
 

@@ -224,7 +224,13 @@ def _owner(reader: Reader, owner: object, lanes: list[Lane], path: KeyPath) -> s
     """Who takes the rent: a country, or the one country on that side of the lanes."""
     if owner not in ("exporter", "importer"):
         return reader.country(owner, (*path, "owner"))
-    sides = frozenset[str]().union(*(lane.exporters if owner == "exporter" else lane.importers for lane in lanes))
+    lanes_across = [
+        (exporter, importer)
+        for lane in lanes
+        for exporter, importer in product(lane.exporters, lane.importers)
+        if exporter != importer
+    ]
+    sides = {lane[0] if owner == "exporter" else lane[1] for lane in lanes_across}
     if len(sides) > 1:
         reader.refuse(
             "no-owner", (*path, "owner"), f"there are {len(sides)} {owner}s", "name the country that takes the rent"
@@ -263,10 +269,10 @@ def _schedule(
 
 
 def check_offtakes(reader: Reader, stated: list[Stated]) -> None:
-    """Offtakes against the bans and quotas on their lanes."""
+    """Offtakes against the quotas on their lanes. A ban is never refused: it ends the shipments of an offtake too."""
     offtakes = [item.wedge for item in stated if isinstance(item.wedge, faces.Offtake)]
     for item in stated:
-        if isinstance(item.wedge, faces.Quota | faces.Ban):
+        if isinstance(item.wedge, faces.Quota):
             _against_offtakes(reader, item.wedge, item.path, offtakes)
 
 
@@ -306,9 +312,7 @@ def check_producers(
             reader.refuse("above-capacity", (*path, "quantity"), message)
 
 
-def _against_offtakes(
-    reader: Reader, wedge: faces.Quota | faces.Ban, path: KeyPath, offtakes: list[faces.Offtake]
-) -> None:
+def _against_offtakes(reader: Reader, wedge: faces.Quota, path: KeyPath, offtakes: list[faces.Offtake]) -> None:
     lane = wedge.lane
     bound = sum(
         offtake.tonnes
@@ -318,12 +322,7 @@ def _against_offtakes(
         and offtake.importer in lane.importers
         and offtake.exporter != offtake.importer
     )
-    if bound == 0.0:
-        return
-    owed = f"the offtakes of {bound / reader.tonnes:g} on the same lane"
-    if isinstance(wedge, faces.Ban):
-        reader.refuse("below-offtake", path, f"the ban forbids {owed}")
-    elif wedge.tonnes < bound * (1.0 - 1e-9):
-        reader.refuse(
-            "below-offtake", (*path, "quantity"), f"a quota of {wedge.tonnes / reader.tonnes:g} is below {owed}"
-        )
+    if wedge.tonnes < bound * (1.0 - 1e-9):
+        allowed, owed = wedge.tonnes / reader.tonnes, bound / reader.tonnes
+        message = f"a quota of {allowed:g} is below the offtakes of {owed:g} on the same lane"
+        reader.refuse("below-offtake", (*path, "quantity"), message)

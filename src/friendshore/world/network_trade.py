@@ -42,8 +42,12 @@ def read_base(reader: Reader, countries: Mapping[str, words.CountryTerms]) -> Ba
     _licences(reader, base)
     for stock, path in reader.rows(words.StockTerms, ("stocks",)):
         kept, where_kept = reader.good(stock.good, (*path, "good")), reader.country(stock.country, (*path, "country"))
-        if kept is not None and where_kept is not None:
-            base.stock_change_t[kept, where_kept] = stock.change * reader.tonnes
+        if kept is None or where_kept is None:
+            continue
+        if (kept, where_kept) in base.stock_paths:
+            reader.refuse("twice", path, f"the stock of {kept} in {where_kept} stands here twice")
+        base.stock_change_t[kept, where_kept] = stock.change * reader.tonnes
+        base.stock_paths[kept, where_kept] = path
     return base
 
 
