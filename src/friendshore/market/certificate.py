@@ -160,9 +160,9 @@ def relief(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
         bounds=list(zip(low / scale, high / scale, strict=True)),
         method="highs",
     )
-    if found.status != 0 or found.fun <= SLACK:
+    if found.status != 0 or found.fun is None or found.x is None or found.fun <= SLACK:
         return ()
-    given = found.x * scale
+    given = np.asarray(found.x) * scale
     names: list[str] = []
     for r in np.flatnonzero(given[late] > SLACK * scale):
         good = n.goods[n.route_good[r]]
