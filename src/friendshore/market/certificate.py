@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from friendshore.errors import MarketError
-from friendshore.market.curves import Array, Index, sum_by
+from friendshore.market.curves import Array, Index, Shape, sum_by
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy
 
@@ -59,10 +59,10 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
             name = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"
             constraints = (f"purchases of the reserve, {name}", "the capacity of everyone who may sell there")
             found.append(Infeasible("reserve_above_supply", constraints, float(p.purchases[j]), float(arrives[j])))
-    endless = ~np.isfinite(n.demand.choke) & ((n.demand.level > 0) | (n.demand.a > 0)) & ~n.absolute
+    endless = ~np.isfinite(n.demand.last) & (n.demand.level > 0)
     for j in np.flatnonzero(~reachable & endless):
         name = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"
-        constraints = (f"every route of {name} closed", "a use without a choke price")
+        constraints = (f"every route of {name} closed", "a use without a choke price (give it one: `choke`)")
         found.append(Infeasible("closed_without_choke", constraints, float(n.demand.level[j]), 0.0))
     return tuple(found)
 
@@ -103,15 +103,16 @@ def relief(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
     flow, level, final, waste, stock, late, unbought, unfed = np.split(np.arange(ends[-1]), ends[:-1])
     scale = float(n.source_size.max(initial=1.0))
     reachable = sum_by(n.route_market, p.open, markets) > 0
-    endless = ~np.isfinite(n.demand.choke) & (n.demand.level > 0)
+    endless = ~np.isfinite(n.demand.last) & (n.demand.level > 0)
     bought = np.where(reachable, p.purchases + n.stock_build, np.minimum(p.purchases, 0.0))
     low, high = np.zeros(ends[-1]), np.full(ends[-1], np.inf)
     high[flow] = np.where(p.open, np.inf, 0.0)
     high[level] = n.capacity
     high[level[n.in_activity[~reachable[n.in_market]]]] = 0.0
-    high[final] = np.where(n.demand.level > 0, 1e3 * n.demand.level, np.inf)
+    rigid = n.demand.shape == Shape.FIXED
+    high[final] = np.where(rigid, n.demand.level, np.where(n.demand.level > 0, 1e3 * n.demand.level, np.inf))
     high[late], high[unbought] = p.offtake, np.maximum(bought, 0.0)
-    high[unfed] = least = np.where(endless & reachable, 1e-3 * n.demand.level, 0.0)
+    high[unfed] = least = np.where(endless & reachable, np.where(rigid, 1.0, 1e-3) * n.demand.level, 0.0)
 
     entries: list[tuple[Index, Index, Array]] = []
 

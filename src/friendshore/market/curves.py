@@ -230,6 +230,12 @@ class Demand:
         """Whether every curve is iso-elastic."""
         return bool((self.shape == Shape.ISO_ELASTIC).all())
 
+    @cached_property
+    def last(self) -> Array:
+        """The price beyond which nobody buys: the choke price, or where a linear curve meets zero; inf where neither."""
+        meets = np.where(self.shape == Shape.LINEAR, self.a / self.b, np.inf)
+        return np.minimum(self.choke, meets)
+
 
 def demand(curve: Demand, index: Array) -> tuple[Array, Array]:
     """Tonnes wanted at min(V, choke), and the slope in V (zero beyond the choke), both (M,)."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from friendshore.errors import MarketError
-from friendshore.market.certificate import refuse_infeasible
+from friendshore.market.certificate import refuse, refuse_infeasible, relief
 from friendshore.market.curves import Array, demand, sum_by, tranche_supply
 from friendshore.market.network import Mask, Network
 from friendshore.market.newton import factor_solve
@@ -38,14 +38,18 @@ def solve_homogeneous(network: Network, policy: Policy, *, steps: int = 100) -> 
     x = system.start()
     taken = 0
     for _ in range(ROUNDS):
-        x, norm, more = _newton(system, x, steps)
+        # A bold trial may overflow: it is then not taken, and what never becomes a number is refused below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            x, norm, more = _newton(system, x, steps)
+            moved = system.remember(x)
         taken += more
-        moved = system.remember(x)
         if norm <= 1e-11 and moved <= 1e-13:
             break
     else:
-        if norm > 1e-9 or moved > 1e-10:
-            excess = system.evaluate(x)["excess"]
+        if not (norm <= 1e-9 and moved <= 1e-10):  # written so that not a number is no answer either
+            refuse(relief(network, policy))
+            with np.errstate(over="ignore", invalid="ignore"):
+                excess = np.nan_to_num(system.evaluate(x)["excess"])
             worst = int(np.argmax(np.abs(excess)))
             raise MarketError(
                 "no market-clearing prices were reached",
@@ -85,7 +89,8 @@ class _Homogeneous:
         return np.concatenate([p, v, extras])
 
     def remember(self, x: Array) -> float:
-        flow = self.evaluate(x)["spot_flow"]
+        at = self.evaluate(x)
+        flow = np.where(at["idle"][self.n.route_market], 0.0, at["spot_flow"])  # who needs nothing buys nothing
         prices = x[: self.sources + self.markets].copy()
         moved = float(np.abs(flow - self.anchor).max(initial=0.0)) / self.size
         moved = max(moved, float(np.abs(prices - self.near).max(initial=0.0)) / self.scale)
@@ -94,7 +99,8 @@ class _Homogeneous:
 
     def evaluate(self, x: Array) -> dict[str, Any]:
         n, p, b = self.n, self.p, self.base
-        price, paid = x[: self.sources], x[self.sources : self.sources + self.markets]
+        price, asked = x[: self.sources], x[self.sources : self.sources + self.markets]
+        paid = np.where(b.dead & np.isfinite(n.demand.last), n.demand.last, asked)
         z = x[self.sources + self.markets :]
         rent = np.zeros(n.route_source.size)
         for e in range(b.n_quota + b.n_corridor):
@@ -133,6 +139,10 @@ class _Homogeneous:
         used = sum_by(p.in_market, p.in_coef * level[p.in_tranche], self.markets)
         raw = wanted - unserved + used + b.fixed_use - b.offtake_in
         spot = np.maximum(raw, 0.0)
+        # Offtake beyond need fills a stock; the market's price is then the cheapest offer, which nobody takes up.
+        offers = np.where(p.open, delivered, np.inf)
+        cheapest = np.minimum.reduceat(offers, n.market_start)
+        idle = (raw < 0.0) & ~b.dead
         arrived = sum_by(n.route_market, spot_flow, self.markets)
         made = sum_by(p.out_source, p.out_coef * level[p.out_tranche], self.sources)
         excess = made + n.stock_release - sum_by(n.route_source, flow, self.sources)
@@ -144,7 +154,7 @@ class _Homogeneous:
             "by_cif": by_cif, "by_rate": by_rate, "active": active, "spot_flow": spot_flow, "flow": flow,
             "margin": margin, "receipt_slope": receipt_slope, "level": level, "level_slope": level_slope,
             "wanted": wanted, "wanted_slope": wanted_slope, "unserved": unserved, "raw": raw, "spot": spot,
-            "excess": excess, "gap": short, "limits": limits, "tariff": tariff,
+            "excess": excess, "gap": short, "limits": limits, "tariff": tariff, "idle": idle, "cheapest": cheapest, "asked": asked,
         }  # fmt: skip
 
     def _limits(self, flow: Array, level: Array, paid: Array) -> Array:
@@ -166,8 +176,12 @@ class _Homogeneous:
         short = at["gap"] / self.size
         # Nothing wanted from the spot market leaves its price to the cheapest offer.
         free = at["paid"] / self.scale
-        dry = short > free
+        dry = (short > free) & ~at["idle"] & ~b.dead
         market_rows = np.where(dry, free, short)
+        market_rows = np.where(
+            at["idle"], (at["paid"] - np.where(at["idle"], at["cheapest"], 0.0)) / self.scale, market_rows
+        )
+        market_rows = np.where(b.dead, (at["asked"] - at["paid"]) / self.scale, market_rows)
         top = np.maximum(at["wanted"][b.unserved_at], 1e-300)
         low = np.concatenate([b.extra_low, np.zeros(top.size)])
         high = np.concatenate([b.extra_high, top])
@@ -219,6 +233,13 @@ class _Homogeneous:
         rows = i + np.flatnonzero(dry)
         out[rows] = 0.0
         out[rows, rows] = 1.0 / self.scale
+        cut_off = i + np.flatnonzero(b.dead)
+        out[cut_off] = 0.0
+        out[cut_off, cut_off] = 1.0 / self.scale
+        for j in np.flatnonzero(at["idle"]):
+            own = np.flatnonzero((n.route_market == j) & p.open)
+            out[i + j] = -delivered[own[np.argmin(at["delivered"][own])]] / self.scale
+            out[i + j, i + j] += 1.0 / self.scale
         slack = np.zeros((e, i + m + e))
         for g in range(first):
             slack[g] = -flow[b.group_routes[g]].sum(axis=0) / b.extra_size[g]
@@ -241,12 +262,19 @@ class _Homogeneous:
         at = self.evaluate(x)
         spot_flow = self._without_cross_hauling(at)
         total = sum_by(n.route_market, spot_flow, self.markets)
+        # At a price of nothing more may be on its way than anybody uses; the rest stays where it was made, unsold.
+        wasted = total > at["spot"] * (1.0 + 1e-9) + 1e-9 * self.size
+        keep = np.where(wasted, at["spot"] / np.where(total > 0, total, 1.0), 1.0)
+        unsold = sum_by(n.route_source, spot_flow * (1.0 - keep[n.route_market]), self.sources)
+        spot_flow = spot_flow * keep[n.route_market]
+        total = total * keep
         share = spot_flow / np.where(total > 0, total, 1.0)[n.route_market]
         on_floor = at["price"] <= n.source_floor + 1e-9 * self.scale
-        discarded = np.where(on_floor, np.maximum(at["excess"], 0.0), 0.0)
+        left = at["excess"] + unsold
+        discarded = np.where(on_floor, np.maximum(left, 0.0), 0.0)
         z, first = at["z"], b.n_quota + b.n_corridor
         unserved = np.clip(at["unserved"], 0.0, at["wanted"])
-        index = np.where(b.dead & np.isfinite(n.demand.choke), n.demand.choke, at["paid"])
+        index = at["paid"]
         short = f"; {unserved.sum():.6g} t unserved" if unserved.sum() > 1e-12 * self.size else ""
         glut = f"; {discarded.sum():.6g} t unsold at the lowest price" if discarded.sum() > 1e-9 * self.size else ""
         return Solution(
@@ -257,7 +285,7 @@ class _Homogeneous:
             quota_rent=np.maximum(z[: b.n_quota], 0.0), corridor_rent=np.maximum(z[b.n_quota : first], 0.0),
             rate=np.array(z[first + b.n_recovery : b.fixed_extras]),
             recovery_charge=np.maximum(z[first : first + b.n_recovery], 0.0), tariff=at["tariff"],
-            residual_t=float(np.abs(at["excess"] - discarded).max(initial=0.0)), steps=taken, seconds=seconds,
+            residual_t=float(np.abs(left - discarded).max(initial=0.0)), steps=taken, seconds=seconds,
             status=f"solved in {taken} steps, homogeneous goods (prices and totals are unique, flows need not be){short}{glut}",
             method="proximal semismooth Newton",
         )  # fmt: skip

@@ -282,7 +282,10 @@ def _producers(
         subsidy[hit] += s.usd_t
         subsidy_terms.append((hit, s.usd_t, s.payers, s.clause))
     contract_terms: list[tuple[Index, tuple[tuple[str, float], ...], str]] = []
-    covered = np.array([low[t] == 0.0 for t in out_tranche], dtype=bool)
+    first_of = np.searchsorted(
+        tranche_activity, tranche_activity
+    )  # where an activity has two slices, the first is covered
+    covered = (np.arange(tranche_activity.size) == first_of)[out_tranche]
     for contract in contracts:
         hit = np.array(
             [

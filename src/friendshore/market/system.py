@@ -247,7 +247,7 @@ class System:
         index, share = source(score, n.theta, n.market_start, n.route_market)
         index += n.index0
         if self.dead.any():
-            index[self.dead] = np.where(np.isfinite(n.demand.choke), n.demand.choke, n.index0)[self.dead]
+            index[self.dead] = np.where(np.isfinite(n.demand.last), n.demand.last, n.index0)[self.dead]
 
         received = price[p.out_source]
         if self.contracted:

@@ -95,9 +95,10 @@ def _world(marked: Marked, name: str, experiment: str | None) -> World:
     check_offtakes(reader, policies)
     world = None
     if sound:
+        before = len(reader.problems)
         settled, use = _settle(reader, base, runs, demand, goods)
         routes = _routes(reader, base, settled, use, policies, latent)
-        if not reader.problems:
+        if len(reader.problems) == before:  # a policy that is wrong elsewhere does not hide one without a producer
             check_producers(reader, policies, _capacities(settled), {_route_of(row) for row in routes})
         tables = _tables(reader, countries, goods, base, settled, use, routes, units)
         world = World(

@@ -121,8 +121,8 @@ def read_supply(reader: Reader, entries: list[Entry], goods: Mapping[str, words.
         terms = _terms(reader, entry, words.SupplyTerms, words.SupplyRow)
         if terms is None:
             continue
-        stated = terms.model_dump()
-        curve = reader.curve(stated, entry.path, rises=True, letter="p")
+        _no_stray_terms(reader, terms, entry.path)
+        curve = reader.curve(terms.model_dump(), entry.path, rises=True, letter="p")
         if curve is None:
             continue
         if curve.elasticity is None:
@@ -151,6 +151,7 @@ def read_demand(reader: Reader, entries: list[Entry], goods: Mapping[str, words.
         terms = _terms(reader, entry, words.DemandTerms, words.DemandRow)
         if terms is None:
             continue
+        _no_stray_terms(reader, terms, entry.path)
         curve = reader.curve(terms.model_dump(), entry.path, rises=False, letter="p")
         if curve is None:
             continue
@@ -174,6 +175,23 @@ def _terms(reader: Reader, entry: Entry, model: type[TermT], row: type[BaseModel
         "wrong-type", entry.path, f"expected a curve, not {shown(entry.value)}", "such as 'q = 20 + 20 p' or 'q = 350'"
     )
     return None
+
+
+_CURVE_TERMS = {"iso_elastic": ("quantity", "price", "elasticity"), "fixed": ("quantity",), "linear": ("elasticity",)}
+_CURVE_TERMS["logistic"] = ("midpoint", "spread")
+
+
+def _no_stray_terms(reader: Reader, terms: words.SupplyTerms | words.DemandTerms, path: KeyPath) -> None:
+    """Refuses a term that the curve beside it would silently leave unused."""
+    named = "iso_elastic" if terms.curve is None else terms.curve
+    if not isinstance(named, str) or not (named in _CURVE_TERMS or "=" in named):
+        return
+    takes = _CURVE_TERMS.get(named, ())
+    for name in ("quantity", "price", "elasticity", "midpoint", "spread"):
+        if name not in takes and getattr(terms, name, None) is not None:
+            what = "a line of algebra" if "=" in named else f"the curve {named}"
+            hint = f"{what} takes {' and '.join(takes)}" if takes else "it is the whole curve: leave the term out"
+            reader.refuse("stray-term", (*path, name), f"{name!r} says nothing beside {what}", hint, key=True)
 
 
 def read_processes(reader: Reader, goods: Mapping[str, words.GoodTerms]) -> list[Run]:
@@ -583,6 +601,13 @@ def _short(reader: Reader, settled: list[tuple[Run, Row]], market: Market, wante
 
 def _use_at_base(reader: Reader, use: Use, tonnes: float, index: float) -> Row | None:
     curve = _steady(use.curve)
+    if use.choke_usd_t is not None and use.choke_usd_t < index * (1.0 - CLOSE):
+        own = (*use.path, "choke")
+        at = own if reader.marked.get(own) is not None else ("goods", use.good, "choke")
+        choke, paid = use.choke_usd_t / reader.usd_t, index / reader.usd_t
+        message = f"{use.country} pays {paid:g} for {use.good} in the base, more than its choke price of {choke:g}"
+        reader.refuse("choke-below-base", at, message)
+        return None
     row: Row = {
         "good": use.good,
         "country": use.country,

@@ -6,6 +6,7 @@ with its terms. Which country and good it belongs to is `world.network_blocks`; 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -58,6 +59,9 @@ def read_formula(text: str) -> Line | Power:
     if head is None:
         raise ValueError(f"a curve begins with 'q =' or 'p =', not '{text}'")
     left, body = head[1].lower(), head[2]
+    for number in re.findall(_NUMBER, body):
+        if math.isinf(float(number)):
+            raise ValueError(f"{number} is too large for a number")
     if power := _POWER.match(body):
         return _power(left, power)
     constant, factors = _sum(body)

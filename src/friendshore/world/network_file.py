@@ -423,10 +423,16 @@ class Corridor(Policy):
     """A cheaper way for the listed routes, with a capacity over all of them."""
 
     kind: Literal["corridor"]
-    routes: list[LaneTerms] = Field(min_length=1)
+    routes: list[LaneTerms] = Field(json_schema_extra={"minItems": 1})
     saving: NotNegative = Field(description="Freight saved per unit of mass.")
     capacity: NotNegative | None = None
     owner: Code = Field(description="Country that takes the congestion rent.")
+
+    @model_validator(mode="after")
+    def has_routes(self) -> Corridor:
+        if not self.routes:
+            raise wrong("empty-list", "a corridor without a route", hint="a list of {good, from, to}", at=("routes",))
+        return self
 
 
 class Reserve(Policy):

@@ -287,8 +287,15 @@ def check_producers(
     routes : (good, exporter, importer) that trade or could
     """
     taken: dict[tuple[str, str], float] = {}
+    capped: set[tuple[str, str]] = set()
     for item in stated:
         wedge, path = item.wedge, item.path
+        if isinstance(wedge, faces.Contract) and wedge.cap_t is not None:
+            covered = {(wedge.good, country) for country in wedge.producers}
+            for good, country in sorted(covered & capped):
+                message = f"{good} of {country} stands under two contracts with a cap: which tonnes come first is open"
+                reader.refuse("two-caps", (*path, "cap"), message, "one contract for each producer")
+            capped |= covered
         if isinstance(wedge, faces.Subsidy | faces.Contract):
             makers = [country for country in wedge.producers if (wedge.good, country) in capacity_t]
             who = " or ".join(sorted(wedge.producers))
