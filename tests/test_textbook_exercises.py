@@ -346,3 +346,83 @@ def test_what_nobody_makes_any_more_can_be_sold_from_stock():
     outcome = solved(tin(FLOOR, "stocks: [{good: tin, country: AA, change: -100}]"))
     assert price(outcome, "tin", "AA") == near(6000 / (100 - 4400 / 150))
     assert ("AA", "producers") not in lines(outcome)
+
+
+# -- markets that stand still -------------------------------------------------------------------------------------------
+
+
+def use(outcome: Any, good: str, country: str) -> tuple[float, float]:
+    row = outcome.use.filter((outcome.use["good"] == good) & (outcome.use["country"] == country)).row(0, named=True)
+    return row["t"], row["unserved_t"]
+
+
+def test_a_country_cut_off_goes_without_what_it_wants_at_its_choke_price():
+    """Alone, A clears 10 + 5 p = 100 - 5 p at 9. B, banned, wants 20 (60/10)^-2 = 5/9 at its choke price of 60, and gets none."""
+    outcome = solved("""
+countries: [A, B]
+goods: [x]
+supply: {x: {A: q = 10 + 5 p}}
+demand: {x: {A: q = 100 - 5 p, B: {curve: q = 20 (p / 10)^-2, choke: 60}}}
+freight: 1
+policies: [{kind: ban, good: x, from: A, to: B}]
+""")
+    assert price(outcome, "x", "A") == near(9.0)
+    served, unserved = use(outcome, "x", "B")
+    assert served == near(0.0)
+    assert unserved == near(5.0 / 9.0)
+
+
+def test_a_straight_line_cut_off_wants_nothing_where_it_meets_the_axis():
+    """A's supply is p and its demand 6000 / p through (100, 60): p = sqrt(6000). B's line meets zero at twice its base price."""
+    outcome = solved("""
+countries: [AA, BB]
+goods: {x: {sigma: 5, supply_elasticity: 1, demand_elasticity: 1}}
+demand: {x: {BB: {curve: linear, elasticity: 1}}}
+flows: {x: {AA: {AA: 60, BB: 40}}}
+prices: {x: {AA: 100}}
+freight: {x: 10}
+policies: [{kind: ban, good: x, from: AA, to: BB}]
+""")
+    assert price(outcome, "x", "AA") == near(sqrt(6000.0))
+    assert use(outcome, "x", "BB") == (near(0.0), near(0.0))
+
+
+def test_what_nobody_takes_at_no_price_stays_with_its_maker():
+    """Fifty tonnes come whatever the price, forty are wanted for nothing: ten are left."""
+    outcome = solved("""
+countries: [SOLO]
+goods: [tin]
+supply: {tin: {SOLO: q = 50}}
+demand: {tin: {SOLO: q = 40 - p}}
+""")
+    assert price(outcome, "tin", "SOLO") == near(0.0)
+    assert flow(outcome, "tin", "SOLO", "SOLO") == near(40.0)
+    assert "10 t unsold" in outcome.status
+
+
+def test_offtake_beyond_need_fills_a_stock_at_the_cheapest_offer():
+    """5 p = 100 - 5 p + 20 gives 12 in A, 14 delivered in B, which uses 40 - 2 x 14 = 12 of its 20 and stocks 8."""
+    outcome = solved("""
+countries: [A, B]
+goods: [x]
+supply: {x: {A: q = 5 p}}
+demand: {x: {A: q = 100 - 5 p, B: q = 40 - 2 p}}
+freight: 2
+policies: [{kind: offtake, good: x, from: A, to: B, quantity: 20}]
+""")
+    assert price(outcome, "x", "A") == near(12.0)
+    assert use(outcome, "x", "B")[0] == near(12.0)
+    assert flow(outcome, "x", "A", "B") == near(20.0)
+    assert lines(outcome)["B", "stock"] == near(-8.0 * 14.0)
+
+
+def test_a_contract_capped_at_nothing_covers_nothing():
+    """20 + 2 p = 100 - 2 p at 20, whatever a strike promises on no tonnes."""
+    outcome = solved("""
+countries: [SOLO]
+goods: [tin]
+supply: {tin: {SOLO: q = 20 + 2 p}}
+demand: {tin: {SOLO: q = 100 - 2 p}}
+policies: [{kind: contract, good: tin, producers: SOLO, strike: 40, cap: 0}]
+""")
+    assert price(outcome, "tin", "SOLO") == near(20.0)
