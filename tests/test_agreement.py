@@ -21,7 +21,7 @@ from friendshore.errors import InputRefused
 from friendshore.faces import Ban, Contract, PriceGap, Quota
 from friendshore.instruments import KINDS, NOT_YET
 from friendshore.instruments.names import unions
-from friendshore.marked import read_marked
+from friendshore.marked import noted, read_marked
 from friendshore.world.tables import PACKAGED, World
 
 HERE = Path(__file__).parent / "agreements"
@@ -69,7 +69,7 @@ def test_a_good_file_is_read(path: Path) -> None:
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.name)
 def test_a_bad_file_is_refused_with_every_problem_at_its_line(path: Path) -> None:
     with pytest.raises(InputRefused) as caught:
-        read(read_marked(path, name=path.name), WORLD)
+        read(noted(path, name=path.name), WORLD)
     expected = path.with_suffix(".txt").read_text(encoding="utf-8")
     assert str(caught.value) + "\n" == expected
 
@@ -297,6 +297,18 @@ def test_a_patched_agreement_is_the_agreement_written_out(tmp_path: Path) -> Non
         encoding="utf-8",
     )
     assert Scenario.load(path, WORLD).agreement.digest == agreement(yaml.safe_dump(written)).digest
+
+
+def test_a_patch_may_move_a_worked_example_of_the_text_before(tmp_path) -> None:
+    path = tmp_path / "lower.yaml"
+    change = "{change: floor.ndpr, term: reference_price, to: 95 USD per kg of ndpr_oxide}"
+    path.write_text(f"scenario: Lower\nagreement: plurilateral-2026\npatches: [{change}]\n", encoding="utf-8")
+    world = World.load()
+    moved = [problem for problem in Scenario.load(path, world).agreement.warnings if problem.code == "example-fails"]
+    assert [problem.message.split(": ")[-1] for problem in moved] == [
+        "the levy is 68000.00, not 98000",
+        "the levy is 34000.00, not 49000",
+    ]
 
 
 def test_a_problem_in_a_patched_agreement_is_shown_where_it_was_written() -> None:

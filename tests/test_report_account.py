@@ -73,14 +73,38 @@ def test_the_signs_of_the_finding_are_those_of_the_tables(floor):
 
 
 def test_what_countries_gain_and_lose_adds_up_to_all(floor):
-    part = sections(pages.account(floor))["WHO PAYS, BY COUNTRY"].split("\n\n")[0]
+    part = sections(pages.account(floor))["WHO PAYS, BY COUNTRY"]
     body = part[part.index("---") :].splitlines()[1:]
-    *countries, everybody = [re.split(r" {2,}", line.strip()) for line in body]
+    *lines, everybody = [re.split(r" {2,}", line.strip()) for line in body if line.strip()]
+    countries = [cells for cells in lines if cells[0] not in ("the parties", "outside")]
     assert everybody[0] == "all"
     assert len(countries) > 5
     assert sum(number(cells[-2]) for cells in countries) == pytest.approx(number(everybody[-2]), abs=0.05)
     assert number(everybody[-2]) == pytest.approx(floor.pays["usd"].sum() / 1e6, abs=0.01)
     assert number(everybody[-1]) == pytest.approx(floor.pays_2024["usd"].sum() / 1e6, rel=1e-2)
+
+
+def test_every_party_is_named_and_the_two_sides_add_up_to_the_finding(floor):
+    part = sections(pages.account(floor, names=UNION))["WHO PAYS, BY COUNTRY"].split("\n\n  European")[0]
+    plain = floor.reactions.filter(pl.col("reaction") == "none").row(0, named=True)
+    for place in UNION.inside(floor.parties):
+        assert f"({place})" in part or f"\n  {place} " in part
+    assert row(part, "the parties")[-2] == millions(plain["parties_usd"], sign=True)
+    assert row(part, "outside")[-2] == millions(plain["outsiders_usd"], sign=True)
+
+
+def test_groups_add_up_to_the_finding_with_firms_outside(floor):
+    cells = row(sections(pages.account(floor))["WHO PAYS, BY GROUP"], "all ")
+    plain = floor.reactions.filter(pl.col("reaction") == "none").row(0, named=True)
+    assert cells[1:] == [millions(plain[key], sign=True) for key in ("parties_usd", "outsiders_usd", "world_usd")]
+
+
+def test_a_licence_that_is_worth_more_is_named_with_its_rent(floor):
+    rents = floor.outcomes["agreement"].rents
+    dearer = pl.when(pl.col("clause") == rents["clause"][0]).then(pl.col("rent") + 1e7).otherwise(pl.col("rent"))
+    after = replace(floor.outcomes["agreement"], rents=rents.with_columns(rent=dearer))
+    text = pages.account(replace(floor, outcomes={**floor.outcomes, "agreement": after}))
+    assert rents["clause"][0].removeprefix("status_quo.") in sections(text)["WHOSE LICENCES ARE WORTH MORE"]
 
 
 def test_members_of_a_customs_union_stand_one_by_one_with_its_budget(floor):
@@ -141,6 +165,12 @@ def test_an_agreement_that_does_nothing_says_so(nothing):
     assert "moves nobody's account by a thousand dollars" in text
     assert "WHAT THE FLOORS DO" not in text
     assert "no account moves by as much as a thousand dollars" in text
+
+
+def test_a_scenario_is_named_before_its_figures(floor):
+    text = pages.account(floor, scenario="A ban (0123): one-floor as patched; in the status quo too: ban.")
+    assert text.index("one-floor as patched") < text.index("WHAT THE FLOORS DO")
+    assert "SCENARIO" not in pages.account(floor)
 
 
 def test_the_same_study_gives_the_same_words(floor):

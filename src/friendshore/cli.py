@@ -230,7 +230,7 @@ def run(
             stage,
             lambda: _study_tables(found),
             about,
-            text=lambda written: _account(found, names, written),
+            text=lambda written: _account(found, names, written, _circumstances(scenario)),
             document=(lambda: _study_document(found)) if as_json else None,
         )
 
@@ -526,10 +526,19 @@ def _names(world: World) -> Names:
     )
 
 
-def _account(found: Study, names: Names, written: Written | None) -> str:
+def _account(found: Study, names: Names, written: Written | None, scenario: str) -> str:
     from friendshore.report.account import account
 
-    return account(found, names=names, written=written)
+    return account(found, names=names, written=written, scenario=scenario)
+
+
+def _circumstances(scenario: Scenario) -> str:
+    """A scenario in a sentence; nothing where a plain agreement is run."""
+    if scenario.name == scenario.agreement.id:
+        return ""
+    shocks = [clause.id for clause in scenario.shocks.clauses]
+    meanwhile = f"; in the status quo too: {', '.join(shocks)}" if shocks else ""
+    return f"{scenario.name} ({scenario.digest}): {scenario.agreement.id} as patched{meanwhile}."
 
 
 def _study_document(found: Study) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Marked:
     lines: tuple[str, ...] = field(repr=False)
     values: Mapping[KeyPath, tuple[int, int, int]] = field(repr=False)
     keys: Mapping[KeyPath, tuple[int, int, int]] = field(repr=False)
+    problems: tuple[Problem, ...] = ()
 
     def place(self, path: KeyPath = ()) -> Place:
         """Where the value at `path` stands; where there is none, its nearest parent."""
@@ -113,6 +114,22 @@ def read_marked(source: Path | str | bytes, *, name: str | None = None, max_byte
 
     >>> read_marked("parties: [NO, SWE]", name="deal.yaml").value
     {'parties': ['NO', 'SWE']}
+    """
+    marked = noted(source, name=name, max_bytes=max_bytes)
+    if marked.problems:
+        raise InputRefused(marked.problems)
+    return marked
+
+
+def noted(source: Path | str | bytes, *, name: str | None = None, max_bytes: int = MAX_BYTES) -> Marked:
+    """The same, but what is wrong with single keys and values is noted in `problems` rather than raised.
+
+    Whoever goes on to read the values can so refuse everything at once. A value that cannot be had is None, and of a key
+    that stands twice the first value holds.
+
+    Raises
+    ------
+    InputRefused   a file that cannot be read to its end
     """
     if name is None:
         name = str(source) if isinstance(source, Path) else "text"
@@ -266,12 +283,15 @@ class _Reading:
             events = iter(yaml.parse(text, Loader=_LOADER))
             value = self._document(events)
         except yaml.MarkedYAMLError as error:
+            value = None
             self.problems.append(self._unreadable(error))
         except yaml.reader.ReaderError as error:
+            value = None
             self.problems.append(self._bad_character(text, error))
-        if self.problems:
-            raise InputRefused(in_file_order(self.problems)[:MAX_PROBLEMS])
-        return Marked(self.name, value, self.lines, self.values, self.keys)
+        problems = in_file_order(self.problems)[:MAX_PROBLEMS]
+        if value is None:
+            raise InputRefused(problems)
+        return Marked(self.name, value, self.lines, self.values, self.keys, problems)
 
     def _document(self, events: Iterator[yaml.Event]) -> Any:
         value: Any = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from friendshore.agreement import check, schedule
-from friendshore.agreement.patch import Patch, below, patched
+from friendshore.agreement.patch import Patch, Patched, below, patched
 from friendshore.errors import InputRefused, Problem, did_you_mean
 from friendshore.instruments import KINDS, NOT_YET, Clause
 from friendshore.instruments.clause import NotNegative, Party, PartyOrCode, Positive
@@ -28,7 +29,18 @@ from friendshore.instruments.price_floor import PriceFloor
 from friendshore.instruments.production_subsidy import ProductionSubsidy
 from friendshore.instruments.tariff import ImportTariff
 from friendshore.instruments.trade_area import TradeArea
-from friendshore.marked import KeyPath, Marked, as_json, dotted, explain, in_file_order, read_marked, validate, wrong
+from friendshore.marked import (
+    KeyPath,
+    Marked,
+    as_json,
+    dotted,
+    explain,
+    in_file_order,
+    noted,
+    read_marked,
+    validate,
+    wrong,
+)
 
 if TYPE_CHECKING:
     from friendshore.world.tables import World
@@ -89,7 +101,7 @@ class Example(Term):
 class Agreement(Term):
     """An agreement: who is bound, from when, to what.
 
-    Clauses are kept by kind; `clauses` lists them all. Every clause names its source, or says that its level is
+    Clauses stand under the name of their kind. Every clause names its source, or says that its level is
     illustrative and by which rule it was derived.
     """
 
@@ -185,8 +197,10 @@ class Agreement(Term):
         InputRefused   every problem of the file, at its line
         """
         path = find(source)
-        marked = read_marked(path)
+        marked = noted(path)
         if is_scenario(marked.value):
+            if marked.problems:
+                raise InputRefused(marked.problems)
             if more := sorted({"shocks", "assumptions", "as_of"} & marked.value.keys()):
                 message = f"a scenario with {' and '.join(more)}, where an agreement alone was asked for"
                 raise InputRefused.because("scenario", message, place=marked.key_place((more[0],)))
@@ -228,6 +242,7 @@ def read(marked: Marked, world: World | None = None) -> Agreement:
     context = {"vocabulary": words}
     if not isinstance(marked.value, Mapping):
         raise InputRefused.because("wrong-type", "an agreement is a mapping of keys to values", place=marked.place())
+    changed = isinstance(marked, Patched) and marked.changed
     problems = [placed(marked, finding) for finding in check.findings(_draft(marked.value, context), words)]
     deal = None
     try:
@@ -235,7 +250,10 @@ def read(marked: Marked, world: World | None = None) -> Agreement:
     except ValidationError as error:
         problems += [_not_yet(problem) for problem in explain(Agreement, marked, error.errors())]
     if deal is not None and world is not None and not any(problem.severity == "error" for problem in problems):
-        problems += [placed(marked, finding) for finding in schedule.findings(deal, world)]
+        found = (placed(marked, finding) for finding in schedule.findings(deal, world))
+        problems += [_of_the_text_before(problem) if changed else problem for problem in found]
+    spoilt = {problem.path for problem in marked.problems if problem.code != "duplicate-key"}
+    problems = [*marked.problems, *(problem for problem in problems if problem.path not in spoilt)]
     problems = list(in_file_order(problems))
     if deal is None or any(problem.severity == "error" for problem in problems):
         raise InputRefused(problems)
@@ -337,6 +355,13 @@ def placed(marked: Marked, finding: check.Finding) -> Problem:
     """A finding with its line."""
     place = marked.place(finding.path)
     return Problem(finding.code, finding.message, place, dotted(finding.path), finding.hint, finding.severity)
+
+
+def _of_the_text_before(problem: Problem) -> Problem:
+    """A worked example that a change moves is no mistake: it was written for the text before."""
+    if problem.code != "example-fails":
+        return problem
+    return replace(problem, severity="warning", hint="as it was written, before the patches")
 
 
 def _not_yet(problem: Problem) -> Problem:

@@ -64,6 +64,7 @@ class Patched(Marked):
     """A document put together from several files."""
 
     homes: Mapping[KeyPath, tuple[Marked, KeyPath]] = field(repr=False, default_factory=dict)
+    changed: bool = False
 
     def place(self, path: KeyPath = ()) -> Place:
         """Where the value at `path` was written, in whichever file; where there is none, its nearest parent."""
@@ -108,14 +109,15 @@ def patched(base: Marked, patches: Marked, where: KeyPath, changes: tuple[Patch,
             _add(root, change.add, _node(patches, (*at, "value")), patches, (*at, "add"))
     homes: dict[KeyPath, tuple[Marked, KeyPath]] = {}
     value = _flat(root, (), homes)
-    return Patched(base.name, value, (), {}, {}, homes)
+    changed = bool(changes) or (isinstance(base, Patched) and base.changed)
+    return Patched(base.name, value, (), {}, {}, homes=homes, changed=changed)
 
 
 def below(marked: Marked, path: KeyPath) -> Marked:
     """The part of a document below `path`, as a document that keeps its places."""
     homes: dict[KeyPath, tuple[Marked, KeyPath]] = {}
     value = _flat(_node(marked, path), (), homes)
-    return Patched(marked.name, value, (), {}, {}, homes)
+    return Patched(marked.name, value, (), {}, {}, homes=homes)
 
 
 def _node(marked: Marked, path: KeyPath) -> _Node:

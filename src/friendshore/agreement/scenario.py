@@ -25,7 +25,7 @@ from friendshore.instruments.export_control import ExportControl
 from friendshore.instruments.names import vocabulary
 from friendshore.instruments.production_subsidy import ProductionSubsidy
 from friendshore.instruments.tariff import ImportTariff
-from friendshore.marked import KeyPath, explain, in_file_order, read_marked
+from friendshore.marked import KeyPath, explain, in_file_order, noted
 
 if TYPE_CHECKING:
     from friendshore.world.tables import World
@@ -86,10 +86,12 @@ class Scenario:
         InputRefused   every problem of the file, and of the agreement it builds on, at its line
         """
         path = find(source)
-        marked = read_marked(path)
+        marked = noted(path)
         if not is_scenario(marked.value):
             deal = read(marked, world)
             return cls(deal.id, deal, Shocks(), Assume(), deal.run_date, deal.digest)
+        if marked.problems:
+            raise InputRefused(marked.problems)
         context = {"vocabulary": vocabulary(world) if world is not None else None}
         problems: list[Problem] = []
         text: ScenarioText | None = None

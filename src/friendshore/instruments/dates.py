@@ -59,10 +59,7 @@ Many = Annotated[tuple[T, ...], BeforeValidator(many)]
 
 
 class Dated(Term, Generic[T]):
-    """A value from one day to another.
-
-    A term that may be dated is a union of the value and a list of these, told apart by `shape`, checked by `consecutive`.
-    """
+    """A value from one day to another. A list of them leaves no day out and names none twice."""
 
     starts: Day = Field(alias="from", description="First day on which the value holds.")
     until: Day | None = Field(None, description="Last day on which it holds; open-ended if absent.")

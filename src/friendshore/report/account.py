@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from friendshore.outcome import Outcome
     from friendshore.study import Study
 
-ENDS = 8  # gainers and losers that are named before the rest is summed
+ENDS = 6  # gainers and losers outside that are named before the rest is summed
 ROUTES = 10  # levied routes that are named
 LABEL = 36  # letters of the name of a holder that is no country
+LICENCES = 6  # licences and quotas whose rent is named
 ABREAST = 5  # parties beside one another in a table
 TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
 RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
@@ -52,10 +53,18 @@ class Names:
         """A country with its code, or whoever else holds an account."""
         if code in self.country:
             return f"{self.country[code]} ({code})"
+        code = code.replace(" (parent company)", ", parent firm")
         return code if len(code) <= LABEL else code[: LABEL - 1] + "…"
 
+    def inside(self, parties: Iterable[str]) -> dict[str, list[str]]:
+        """The accounts of every party, by country or customs union: members and, last, the common budget."""
+        places: dict[str, list[str]] = defaultdict(list)
+        for code in parties:
+            places[self.union.get(code, code)].append(code)
+        return {place: held if place in held else [*held, place] for place, held in places.items()}
 
-def account(study: Study, *, names: Names | None = None, written: Written | None = None) -> str:
+
+def account(study: Study, *, names: Names | None = None, written: Written | None = None, scenario: str = "") -> str:
     """The account of a study, a hundred columns wide.
 
     Parameters
@@ -63,21 +72,24 @@ def account(study: Study, *, names: Names | None = None, written: Written | None
     study : the runs and their tables
     names : of countries and customs unions; codes alone without
     written : the folder that holds every table, if there is one
+    scenario : what was changed before the runs, in a sentence; empty where nothing was
     """
     names = names or Names()
     parts = [
         _finding(study, names),
+        section("Scenario", paragraph(scenario, indent=2)) if scenario else "",
         _heading(study),
         _floors(study, names),
         _levies(study, names),
         _pays(study, names),
         _groups(study),
+        _rents(study),
         _suppliers(study, names),
-        _reactions(study),
+        _reactions(study, names),
         _protection(study),
         _licences(study),
         _shortages(study),
-        _stability(study),
+        _stability(study, names),
         section("Limits", *(paragraph(note, indent=2, bullet="* ") for note in study.notes)),
         _tables(study, written),
     ]
@@ -95,6 +107,8 @@ def _finding(study: Study, names: Names) -> str:
     if study.levels:
         share = f"{study.illustrative} of the {study.levels} price levels" if study.levels > 1 else "The price level"
         is_ = "is" if study.illustrative == 1 or study.levels == 1 else "are"
+        if study.illustrative == study.levels > 1:
+            share = "Both price levels" if study.levels == 2 else f"All {numeral(study.levels)} price levels"
         if study.illustrative:
             said.append(f"{share} {is_} illustrative: invented, by a rule stated in the agreement.")
         else:
@@ -114,10 +128,14 @@ def _sides(study: Study, plain: Mapping[str, Any], names: Names) -> str:
     text = f"Against the status quo of {study.as_of}, the parties to {study.deal_id} {verb} {_usd(abs(parties))} a year"
     text += f" and outsiders {'gain' if outsiders > 0 else 'lose'} {_usd(abs(outsiders))}"
     totals = _by_country(study.pays)
-    outside = {c: v for c, v in totals.items() if c not in study.parties and c != "EUN" and v * outsiders > 0}
+    held = {code for codes in names.inside(study.parties).values() for code in codes}
+    outside = {c: v for c, v in totals.items() if c not in held and _is_country(c) and v * outsiders > 0}
     if outside:
         most = max(outside, key=lambda c: abs(outside[c]))
         text += f", above all {names.of(most)} with {_usd(outside[most], sign=True)}"
+        grown = [row for row in _licence_rents(study) if row["owner"] == most and row["change"] * outside[most] > 0]
+        if grown and abs(grown[0]["change"]) > abs(outside[most]) / 2.0:
+            text += f" ({_usd(grown[0]['change'], sign=True)} in the rent of {grown[0]['clause']})"
     return f"{text}; the world as a whole {'gains' if world > 0 else 'loses'} {_usd(abs(world))}."
 
 
@@ -131,7 +149,7 @@ def _floor_sentences(study: Study) -> list[str]:
         if any(row["binds"] for row in rows):
             held = sum(row["holds"] for row in rows)
             where = "every one" if held == len(rows) else numeral(held)
-            many = counted(len(rows), "party", "parties")
+            many = counted(len(rows), "party country", "party countries")
             bind.append(
                 (
                     lifted,
@@ -234,7 +252,8 @@ def _floors(study: Study, names: Names) -> str:
         "What the floors do to prices",
         paragraph(
             "Inside: what the parties' buyers pay on average, duty and levy included. Outside: what producers elsewhere "
-            "receive. A floor holds where the inside price reaches 99 % of the reference. An asterisk marks an illustrative level.",
+            "receive. A floor holds where the inside price reaches 99 % of the reference; members of a customs union count one "
+            "by one. An asterisk marks an illustrative level.",
             indent=2,
         ),
         grid(head, rows),
@@ -337,35 +356,43 @@ def _pays(study: Study, names: Names) -> str:
 
     if all(abs(total) < 500.0 for total in totals.values()):
         return section("Who pays", "  Nobody: no account moves by as much as a thousand dollars.")
-    up = [c for c in order if totals[c] >= 500.0][:ENDS]
-    down = [c for c in order if totals[c] <= -500.0][-ENDS:]
-    rest = [c for c in order if c not in {*up, *down}]
-    body = [row(names.of(c), [c]) for c in [*up, *down]]
+    places = {place: [code for code in codes if code in totals] for place, codes in names.inside(study.parties).items()}
+    worth = {place: sum(totals[code] for code in codes) for place, codes in places.items()}
+    inside = [code for codes in places.values() for code in codes]
+    outside = [code for code in order if code not in set(inside)]
+    up = [c for c in outside if totals[c] >= 500.0 and _is_country(c)][:ENDS]
+    down = [c for c in outside if totals[c] <= -500.0 and _is_country(c)][-ENDS:]
+    rest = [c for c in outside if c not in {*up, *down}]
+    body = [row(names.of(place), places[place]) for place in sorted(places, key=lambda p: (-worth[p], p))]
+    if inside:
+        body += [row("the parties", inside), [""] * len(head)]
+    body += [row(names.of(code), [code]) for code in [*up, *down]]
     if rest:
-        body.append(row(f"{counted(len(rest), 'other account')}", rest))
+        body.append(row(counted(len(rest), "other account"), rest))
+    if inside:
+        body += [row("outside", outside), [""] * len(head)]
     body.append(row("all", order))
-    union: dict[str, list[str]] = defaultdict(list)
-    for code in order:
-        if code in names.union and names.union[code] != code and code in study.parties:
-            union[names.union[code]].append(code)
     members = []
-    for budget, codes in sorted(union.items()):
-        inside = [*codes, *([budget] if budget in totals else [])]
+    for place, codes in sorted(places.items()):
+        if codes == [place]:
+            continue
+        countries = sorted((code for code in codes if code != place), key=names.of)
         members.append(
             grid(
-                [f"{names.country.get(budget, budget)}, by country", *head[1:]],
+                [f"{names.country.get(place, place)}, by country", *head[1:]],
                 [
-                    *(row(names.of(c), [c]) for c in sorted(codes, key=lambda c: names.of(c))),
-                    *([row(f"the common budget ({budget})", [budget])] if budget in totals else []),
-                    row("all", inside),
+                    *(row(names.of(code), [code]) for code in countries),
+                    *([row(f"the common budget ({place})", [place])] if place in codes else []),
+                    row("all", codes),
                 ],
             )
         )
     return section(
         "Who pays, by country",
         paragraph(
-            f"USD million a year, gains +, losses -: the {ENDS} that gain and the {ENDS} that lose most. Treasury: duties, levies, export "
-            "taxes less what is paid out. Rents: of licences and quotas, with their owners. Some state aid is held by a firm.",
+            f"USD million a year, gains +, losses -: every party, and outside the {ENDS} that gain and the {ENDS} that lose most. "
+            "Treasury: duties, levies, export taxes less what is paid out. Rents: of licences and quotas, with their owners. Some "
+            "state aid is held by a firm, which counts as outside.",
             indent=2,
         ),
         grid(head, body),
@@ -376,8 +403,8 @@ def _pays(study: Study, names: Names) -> str:
 def _groups(study: Study) -> str:
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for group, usd in study.groups.iter_rows():
-        name, _, where = group.rpartition(", ")
-        sums[name][where] += usd
+        name, _, where = group.partition(", ")
+        sums[name][where or "outside"] += usd
     if all(abs(usd) < 500.0 for held in sums.values() for usd in held.values()):
         return ""
     order = sorted(sums, key=lambda name: -max(abs(v) for v in sums[name].values()))
@@ -390,6 +417,69 @@ def _groups(study: Study) -> str:
     every = [sum(sums[name][w] for name in sums) for w in wheres]
     rows.append(["all", *(millions(v, sign=True) for v in every), millions(sum(every), sign=True)])
     return section("Who pays, by group", grid(["USD million a year", "parties", "outside", "all"], rows))
+
+
+def _rents(study: Study) -> str:
+    """Whose export licences and quotas become worth more: the part of a gain that hangs on the state rationing on."""
+    rows = [
+        [
+            row["clause"],
+            row["owner"],
+            figure(row["tonnes"], 3),
+            *(_per_kg(row[key]) for key in ("before", "after")),
+            *(millions(row[key]) for key in ("before_usd", "after_usd")),
+            millions(row["change"], sign=True),
+        ]
+        for row in _licence_rents(study)[:LICENCES]
+    ]
+    if not rows:
+        return ""
+    head = [
+        "licence or quota",
+        "owner",
+        "limit\nt",
+        "rent before\nUSD/kg",
+        "after\nUSD/kg",
+        "before\nUSD m",
+        "after\nUSD m",
+        "change\nUSD m",
+    ]
+    return section(
+        "Whose licences are worth more",
+        grid(head, rows, left=2),
+        paragraph(
+            "Counted as if the tonnes stayed where the status quo has them. What makes a rationed good scarcer elsewhere raises "
+            "its rent; with more licences issued, buyers would keep that money.",
+            indent=2,
+        ),
+    )
+
+
+def _licence_rents(study: Study) -> list[dict[str, Any]]:
+    """Rent of every licence and quota before and after, those first whose rent moves most; half a million at least."""
+    old, new = (
+        {row["clause"]: row for row in study.outcomes[run].rents.iter_rows(named=True)}
+        for run in ("before", "agreement")
+    )
+    rows = []
+    for clause in sorted({*old, *new}):
+        pair = [held.get(clause, {"rent": 0.0, "tonnes": 0.0}) for held in (old, new)]
+        earned = [float(row["rent"] * row["tonnes"]) for row in pair]
+        about = new.get(clause) or old[clause]
+        if about["owner"] and abs(earned[1] - earned[0]) >= 5e5:
+            rows.append(
+                {
+                    "clause": clause.removeprefix("status_quo."),
+                    "owner": about["owner"],
+                    "tonnes": about["limit_t"],
+                    "before": pair[0]["rent"],
+                    "after": pair[1]["rent"],
+                    "before_usd": earned[0],
+                    "after_usd": earned[1],
+                    "change": earned[1] - earned[0],
+                }
+            )
+    return sorted(rows, key=lambda row: (-abs(row["change"]), row["clause"]))
 
 
 # -- supply -----------------------------------------------------------------------------------------------------------------
@@ -423,7 +513,7 @@ def _suppliers(study: Study, names: Names) -> str:
     return section("The largest supplier from outside, in what the parties use", _aligned(head, rows, text=(0, 1, 3)))
 
 
-def _reactions(study: Study) -> str:
+def _reactions(study: Study, names: Names) -> str:
     rows, said = [], []
     for row in study.reactions.iter_rows(named=True):
         money = [
@@ -442,7 +532,8 @@ def _reactions(study: Study) -> str:
         )
     if plain and ban:
         said.append(
-            f"Ban: the largest outside supplier of the floored goods sells none of them to the parties, which then stand at "
+            f"Ban: {listed(names.of(c) for c in _banned(study))}, the largest outside supplier of the floored goods and what is made "
+            f"of them, sells none of the floored goods to the parties, which then stand at "
             f"{_usd(ban['parties_usd'], sign=True)} instead of {_usd(plain['parties_usd'], sign=True)}, with {figure(ban['unserved_t'], 3)} t unserved instead of {figure(plain['unserved_t'], 3)} t."
         )
     head = [
@@ -554,19 +645,21 @@ def _shortages(study: Study) -> str:
     return section("Shortages", grid(["tonnes unserved", *names, f"most, under '{names[-1]}'"], rows))
 
 
-def _stability(study: Study) -> str:
+def _stability(study: Study, names: Names) -> str:
     tau = study.kendall_tau_min
     if tau is None:
         return section("Rank stability", "  Not run: the order of countries rests on one pair of elasticities.")
     ends = [*study.stability.head(3).iter_rows(named=True), *study.stability.tail(3).iter_rows(named=True)]
+    budgets = {place for place in names.inside(study.parties) if place not in study.parties}
     ranks = ", ".join(
-        f"{row['country']} {row['rank_min']}" + (f"-{row['rank_max']}" if row["rank_max"] != row["rank_min"] else "")
+        f"{row['country']}{' (its common budget)' if row['country'] in budgets else ''} {row['rank_min']}"
+        + (f"-{row['rank_max']}" if row["rank_max"] != row["rank_min"] else "")
         for row in ends
     )
     return section(
         "Rank stability",
         paragraph(
-            f"Over {study.draws} pairs of σ and ε (each x 0.5, 1, 2) the order of countries by gain keeps a Kendall tau of at least {tau:.2f} "
+            f"Over {study.draws} pairs of σ and ε (each x 0.5, 1, 2) the order of accounts by gain keeps a Kendall tau of at least {tau:.2f} "
             f"with this one; ranks of the first and last three of {study.stability.height}: {ranks}.",
             indent=2,
         ),
@@ -607,6 +700,24 @@ def _change(before: float | None, after: float | None) -> str:
 
 def _hundredths(pct: float | None) -> str:
     return percent(None if pct is None else pct / 100.0, sign=True)
+
+
+def _is_country(code: str) -> bool:
+    """Whether an account is a country's: firms hold some under their names."""
+    return len(code) == 3
+
+
+def _banned(study: Study) -> list[str]:
+    """The exporters whose routes the ban closes."""
+    shut = [
+        {
+            (g, i, j)
+            for g, i, j, open_ in o.flows.select("good", "exporter", "importer", "open").iter_rows()
+            if not open_
+        }
+        for o in (study.outcomes["ban"], study.outcomes["agreement"])
+    ]
+    return sorted({exporter for _, exporter, _ in shut[0] - shut[1]})
 
 
 def _by_country(pays: pl.DataFrame) -> dict[str, float]:
