@@ -17,7 +17,8 @@ import polars as pl
 
 from friendshore.agreement import schedule
 from friendshore.errors import MarketError
-from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Wedge
+from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Quota, Wedge
+from friendshore.market.network import Network
 from friendshore.outcome import Outcome
 from friendshore.run import DEFAULT, Assumptions, clear_network, compare, compile_world, measures
 from friendshore.world.tables import World
@@ -34,6 +35,10 @@ STAGE_GROUP = {
     "product": "makers of products",
     "scrap": "recyclers",
 }
+LICENCE_FORMS = {
+    "clause": pl.String, "good": pl.String, "levy_usd_as_quota": pl.Float64, "levy_usd_as_export_tax": pl.Float64,
+    "rent_usd_as_quota": pl.Float64, "rent_usd_as_tax": pl.Float64,
+}  # fmt: skip
 TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
 RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
 
@@ -145,7 +150,8 @@ def study(
     base = clear_network(world, network, measures(world, None, None, assume)[0], assume=assume, name="base year")
     before = clear_network(world, network, quo, assume=assume, as_of=as_of, name=f"status quo at {as_of}")
     after = clear_network(world, network, full, assume=assume, as_of=as_of, name=deal.id, start=before.state)
-    parties = _parties(own)
+    known = set(world.countries["code"])
+    parties = schedule.setting(deal, world, as_of).insiders() & known or _parties(own)
 
     progress("the reactions: harvest, ban")
     outcomes = {"base": base, "before": before, "agreement": after}
@@ -170,13 +176,17 @@ def study(
 
     progress("with latent links, licences as taxes")
     notes += _latent(world, deal, as_of, assume, shocks, parties, before, after)
-    other = replace(assume, licences_as="export_tax" if assume.licences_as == "quota" else "quota")
-    forms = _licence_forms(world, deal, as_of, other, shocks, own, before, after)
+    try:
+        forms, *taxed = _licence_forms(world, network, assume, as_of, quo, full, own, before, after)
+        notes += _taxes_sentence(world, parties, *taxed)
+    except MarketError as stuck:
+        notes.append(f"With licences read as taxes there is no answer: {stuck}.")
+        forms = pl.DataFrame(schema=LICENCE_FORMS)
     grid: dict[tuple[float, float], tuple[Outcome, Outcome]] = {(1.0, 1.0): (before, after)}
     if stability:
         progress("stability over nine pairs of elasticities")
         grid |= _grid(world, assume, quo, full, as_of, before, after, notes)
-    ranks, tau = _ranks(grid)
+    ranks, tau = _ranks(grid, known)
     return Study(
         world_name=before.world,
         deal_id=deal.id,
@@ -559,50 +569,68 @@ def _budgets(world: World, parties: frozenset[str]) -> set[str]:
 
 def _licence_forms(
     world: World,
-    deal: Agreement,
+    network: Network,
+    assume: Assumptions,
     as_of: date,
-    other: Assumptions,
-    shocks: tuple[Wedge, ...],
+    quo: list[Wedge],
+    full: list[Wedge],
     own: list[Wedge],
     before: Outcome,
     after: Outcome,
-) -> pl.DataFrame:
-    """Levy and licence rent on goods whose exports are licensed, with the licence as a quota and as a tax."""
-    licensed = set(world.licences["good"])
-    floored = [(clause, good) for clause, good in _floored(own) if good in licensed]
-    schema = {
-        "clause": pl.String, "good": pl.String, "levy_usd_as_quota": pl.Float64, "levy_usd_as_export_tax": pl.Float64,
-        "rent_usd_as_quota": pl.Float64, "rent_usd_as_tax": pl.Float64,
-    }  # fmt: skip
-    if not floored:
-        return pl.DataFrame(schema=schema)
-    network = compile_world(world, other)
-    wedges = [[*measures(world, d, as_of, other)[0], *shocks] for d in (None, deal)]
-    quo = clear_network(world, network, wedges[0], assume=other, as_of=as_of)
-    run = clear_network(world, network, wedges[1], assume=other, as_of=as_of, start=quo.state)
+) -> tuple[pl.DataFrame, Outcome | None, Outcome | None]:
+    """Levy and licence rent on goods whose exports are licensed, with the licence as a quota and as a tax.
 
-    def change(first: Outcome, second: Outcome, items: tuple[str, ...], good: str) -> float:
+    Read as a tax, a licence charges what it earns in the status quo and lets any tonnage pass: prices and flows of the
+    status quo are the same, those of the agreement are not. Returns the table and the two outcomes under taxes.
+    """
+    schema = LICENCE_FORMS
+    ids = {f"status_quo.{m}" for m in world.measures.filter(pl.col("kind") == "licence")["id"]} | set(
+        world.licences["id"]
+    )
+    earned = {c: float(r) for c, k, r in before.rents.select("clause", "kind", "rent").iter_rows() if k == "quota"}
+
+    def taxed(wedges: list[Wedge]) -> list[Wedge]:
+        return [
+            ExportTax(clause=w.clause, lane=w.lane, specific_usd_t=earned.get(w.clause, 0.0), adds=True)
+            if isinstance(w, Quota) and w.clause in ids
+            else w
+            for w in wedges
+        ]
+
+    licensed = {w.lane.good for w in quo if isinstance(w, Quota) and w.clause in ids}
+    if not licensed:
+        return pl.DataFrame(schema=schema), None, None
+    first = clear_network(world, network, taxed(quo), assume=assume, as_of=as_of)
+    second = clear_network(world, network, taxed(full), assume=assume, as_of=as_of)
+
+    def change(pair: tuple[Outcome, Outcome], items: tuple[str, ...], good: str) -> float:
         sums = [
-            float(o.by_good.filter((pl.col("good") == good) & pl.col("item").is_in(items))["usd"].sum())
-            for o in (first, second)
+            float(o.by_good.filter((pl.col("good") == good) & pl.col("item").is_in(items))["usd"].sum()) for o in pair
         ]
         return sums[1] - sums[0]
 
-    pairs = (
-        {"quota": (before, after), "tax": (quo, run)}
-        if other.licences_as == "export_tax"
-        else {"quota": (quo, run), "tax": (before, after)}
-    )
-    rents = ("quota_rent", "export_tax")
+    clause = {good: name for name, good in _floored(own)}
+    rents, quota, tax = ("quota_rent", "export_tax"), (before, after), (first, second)
     rows = [
         (
-            clause, good,
-            change(*pairs["quota"], ("levy",), good), change(*pairs["tax"], ("levy",), good),
-            change(*pairs["quota"], rents, good), change(*pairs["tax"], rents, good),
+            clause.get(good, ""), good,
+            change(quota, ("levy",), good), change(tax, ("levy",), good), change(quota, rents, good), change(tax, rents, good),
         )
-        for clause, good in floored
+        for good in sorted(licensed)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    shown = [row for row in rows if row[0] or max(abs(value) for value in row[2:]) > 1e3]
+    return pl.DataFrame(shown, schema=schema, orient="row"), first, second
+
+
+def _taxes_sentence(world: World, parties: frozenset[str], first: Outcome | None, second: Outcome | None) -> list[str]:
+    """What the headline becomes when licences are taxes."""
+    if first is None or second is None:
+        return []
+    change = compare(first, second).by_country()
+    inside = float(change.filter(pl.col("country").is_in([*parties, *_budgets(world, parties)]))["usd"].sum()) / 1e6
+    total = float(change["usd"].sum()) / 1e6
+    said = f"the parties change by USD {inside:+,.0f} million, outsiders by {total - inside:+,.0f} million"
+    return [f"Export licences stand here as quotas. Read as taxes of the same height, {said}."]
 
 
 def _grid(
@@ -633,14 +661,16 @@ def _grid(
     return made
 
 
-def _ranks(grid: dict[tuple[float, float], tuple[Outcome, Outcome]]) -> tuple[pl.DataFrame, float | None]:
+def _ranks(
+    grid: dict[tuple[float, float], tuple[Outcome, Outcome]], countries: set[str]
+) -> tuple[pl.DataFrame, float | None]:
     """Rank of every country by gain in each draw, and the smallest Kendall tau of a draw's order with the central one."""
     gains = {}
     for key, (before, after) in sorted(grid.items()):
         change = compare(before, after).by_country().group_by("country").agg(pl.col("usd").sum())
         gains[key] = {c: float(v) for c, v in change.iter_rows()}
     centre = gains[1.0, 1.0]
-    order = sorted(centre, key=lambda c: (-centre[c], c))
+    order = sorted(countries & set(centre), key=lambda c: (-centre[c], c))  # budgets and firms are no countries
     values = np.array([[draw.get(c, 0.0) for c in order] for draw in gains.values()])
     ranks = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1) + 1
     table = pl.DataFrame(
@@ -679,13 +709,6 @@ def _limits(outcomes: dict[str, Outcome], target: str | None) -> tuple[str, ...]
     for name, outcome in outcomes.items():
         if name == "base":
             continue
-        short = outcome.use.filter(pl.col("unserved_t") > 0).sort("unserved_t", descending=True)
-        if short.height:
-            top = short.row(0, named=True)
-            said.append(
-                f"{outcome.name}: {short['unserved_t'].sum():.4g} t unserved at the choke price in {short.height} markets, "
-                f"most of it {top['good']} in {top['country']} ({top['days_short']:.0f} days of its use)."
-            )
         for good, country, low, high in outcome.undetermined[:3]:
             said.append(
                 f"{outcome.name}: the price of {good} in {country} is indeterminate between {low:,.0f} and {high:,.0f} USD/t."

@@ -659,7 +659,7 @@ def _stability(study: Study, names: Names) -> str:
     return section(
         "Rank stability",
         paragraph(
-            f"Over {study.draws} pairs of σ and ε (each x 0.5, 1, 2) the order of accounts by gain keeps a Kendall tau of at least {tau:.2f} "
+            f"Over {study.draws} pairs of σ and ε (each x 0.5, 1, 2) the order of countries by gain keeps a Kendall tau of at least {tau:.2f} "
             f"with this one; ranks of the first and last three of {study.stability.height}: {ranks}.",
             indent=2,
         ),
