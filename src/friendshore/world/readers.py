@@ -112,6 +112,10 @@ class Countries:
         return self.code(text, column, amount)
 
 
+# Where the list's own short name is an abbreviation or could be mistaken.
+PLAIN_NAMES = {"USA": "United States", "GBR": "United Kingdom", "COD": "DR Congo", "COG": "Republic of the Congo"}
+
+
 def countries(raw: Path) -> Countries:
     """The list of countries. Source: ISO 3166 and UN M49 through raw/countries/country-codes.csv."""
     by_code, by_alpha2, by_name, region = {}, {}, {}, {}
@@ -119,7 +123,8 @@ def countries(raw: Path) -> Countries:
         code = row["ISO3166-1-Alpha-3"]
         name = row["CLDR display name"] or row["UNTERM English Short"]
         if code:
-            by_code[code], by_alpha2[row["ISO3166-1-Alpha-2"]], by_name[name] = name, code, code
+            by_code[code] = PLAIN_NAMES.get(code, name)
+            by_alpha2[row["ISO3166-1-Alpha-2"]], by_name[name] = code, code
             region[code] = REGION_REMAINDER.get(row["Region Code"].split(".")[0], "XAS" if code == "TWN" else "XOC")
     return Countries(by_code, by_alpha2, by_name, region)
 
