@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -691,8 +691,6 @@ def _rents(network: Network, policy: Policy, solved: Solution, mass: float, per_
 
 
 def _timed(outcome: Outcome, seconds: float) -> Outcome:
-    from dataclasses import replace
-
     return replace(outcome, settings={**outcome.settings, "wall_seconds": seconds})
 
 

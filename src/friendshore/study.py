@@ -203,7 +203,7 @@ def study(
         groups=_groups(world, parties, before, after),
         suppliers=_suppliers(own, parties, before, after),
         reactions=_reactions(parties, _budgets(world, parties), outcomes),
-        protection=_protection(world, network, parties, before, after),
+        protection=_protection(world, parties, before, after),
         licence_forms=forms,
         stability=ranks,
         kendall_tau_min=tau,
@@ -470,7 +470,7 @@ def _reactions(parties: frozenset[str], budgets: set[str], outcomes: dict[str, O
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _protection(world: World, network: Any, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
+def _protection(world: World, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
     """Effective protection of the parties' own processors, by good: change of value added per tonne over what it was.
 
     value added = outputs x price - inputs x cost index, both at the country's own prices, weighted by base output.

@@ -206,15 +206,14 @@ def resources(network: Network, policy: Policy, solved: Solution) -> Resources:
     markets = n.market_good.size
     switching = sum_by(n.route_market, spread, markets) / n.theta
     premium = sum_by(n.route_market, (s.share - w0) * n.delivered0, markets)
-    spot = np.where(s.share.size, s.spot, 0.0)
     logit = n.sourcing == "logit"
     return Resources(
         utility=utility,
         production_cost=float(cost.sum()),
         freight=float((p.freight * s.flow).sum()),
         link_premium=float((n.premium * s.flow).sum()),
-        switching=float((switching * spot).sum()) if logit else 0.0,
-        origin_premium=float(-(premium * spot).sum()) if logit else 0.0,
+        switching=float((switching * s.spot).sum()) if logit else 0.0,
+        origin_premium=float(-(premium * s.spot).sum()) if logit else 0.0,
         unserved=unserved,
     )
 

@@ -162,7 +162,6 @@ def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
     contracts = [w for w in wedges if isinstance(w, faces.Contract)]
     subsidies = [w for w in wedges if isinstance(w, faces.Subsidy)]
     produce = _producers(network, contracts, subsidies)
-    closed = {i for i, group in enumerate(quotas) if not open_[group.routes].any()}
     return Policy(
         open=open_,
         freight=freight,
@@ -178,7 +177,7 @@ def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
         floor_clause=tuple(floor_clause),
         floor_index=floor_index,
         offtake=np.where(open_, offtake, 0.0),  # a ban ends the shipments of a contract too
-        quotas=tuple(_live(group, open_) for i, group in enumerate(quotas) if i not in closed),
+        quotas=tuple(_live(group, open_) for group in quotas if open_[group.routes].any()),
         rate_quotas=tuple(rate_quotas),
         corridors=tuple(corridors),
         purchases=purchases,
