@@ -13,10 +13,10 @@ import pytest
 
 from friendshore import run
 from friendshore.errors import WorldError
-from friendshore.world import parameters
+from friendshore.world import parameters, sectors
 from friendshore.world.tables import COLUMNS, PACKAGED, World, table_names
 
-PLAN = parameters.PLAN
+PLAN = sectors.ROOT
 RAW = Path(os.environ.get("FRIENDSHORE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 needs_raw = pytest.mark.skipif(not (RAW / "raw").is_dir(), reason="the raw data folder is not here")
 
@@ -87,7 +87,7 @@ def tonnes() -> dict[str, pl.DataFrame]:
         ("alumina.bayer", "CHN", 8e7, {}, {}),
     ]  # fmt: skip
     goods = sorted({flow[0] for flow in flows})
-    stages = {row["id"]: row["stage"] for row in _plan("goods.csv")}
+    stages = {row["id"]: row["stage"] for row in _plan("goods")}
     return {
         "goods": pl.DataFrame({"id": goods, "stage": [stages[g] for g in goods]}),
         "countries": pl.DataFrame(
@@ -120,8 +120,7 @@ def tonnes() -> dict[str, pl.DataFrame]:
 
 
 def _plan(name: str) -> list[dict[str, str]]:
-    with (PLAN / name).open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+    return list(sectors.rows(name))
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +306,7 @@ def test_the_union_keeps_a_quarter_with_the_member_and_pays_the_rest_to_its_budg
 
 
 def test_every_row_has_known_sources_a_grade_and_the_columns_of_its_table(world):
-    known = set(world["sources"]["id"]) | {row["id"] for row in _plan("sources.csv")}
+    known = set(world["sources"]["id"]) | {row["id"] for row in _plan("sources")}
     for name in ("goods", "substances", "territories", "prices", "licences", "measures"):
         frame = world[name]
         assert frame.columns == list(COLUMNS[name])
@@ -318,12 +317,12 @@ def test_every_row_has_known_sources_a_grade_and_the_columns_of_its_table(world)
 
 
 def test_every_plan_row_names_a_known_source_and_estimates_say_how():
-    known = {row["id"] for row in _plan("parameters_sources.csv")} | {row["id"] for row in _plan("sources.csv")}
-    for path in sorted(PLAN.glob("parameters_*.csv")):
-        for row in _plan(path.name):
+    known = {row["id"] for row in _plan("parameters_sources")} | {row["id"] for row in _plan("sources")}
+    for name in sorted({path.stem for path in PLAN.glob("*/*.csv")}):
+        for row in _plan(name):
             if "source" in row:
-                assert row["source"], (path.name, row)
-                assert set(row["source"].split("+")) <= known, (path.name, row)
+                assert row["source"], (name, row)
+                assert set(row["source"].split("+")) <= known, (name, row)
 
 
 # --- the world that ships ------------------------------------------------------------------------------------------
@@ -394,7 +393,7 @@ def test_tariff_rates_match_the_schedules():
         "EUN": _british_file("cet_duty_rate"), "GBR": _british_file("ukgt_duty_rate"),
     }  # fmt: skip
     checked = 0
-    for row in _plan("parameters_tariffs.csv"):
+    for row in _plan("parameters_tariffs"):
         if not row["lines"]:
             continue
         rates = [schedules[row["importer"]][line] for line in row["lines"].split("+")]
@@ -466,7 +465,7 @@ def test_prices_match_the_geological_survey():
         "copper.cathode": ("Copper", "London Metal Exchange", lb / 100),
     }  # fmt: skip
     rows = [r for r in _raw("usgs_mcs2026/derived_prices_2021_2025_long.csv") if r["Year"] == "2024"]
-    for plan in _plan("parameters_goods.csv"):
+    for plan in _plan("parameters_goods"):
         if plan["id"] in quoted:
             commodity, words, factor = quoted[plan["id"]]
             value = [r["Value"] for r in rows if r["Commodity"] == commodity and words in r["Statistics_detail"]]
@@ -478,7 +477,7 @@ def test_prices_match_the_geological_survey():
 @needs_raw
 def test_the_s301_list_carries_the_lines_that_the_base_and_the_measures_charge():
     listed = {row["hts8"]: row["list"] for row in _raw("us_tariff_authorities/s301_product_lists.csv")}
-    for row in _plan("parameters_duty_extra.csv"):
+    for row in _plan("parameters_duty_extra"):
         for line in row["lines"].split("+") if row["title"] == "section 301 list 3" else ():
             assert listed[line.replace(".", "")[:8]] == "3", row
     assert {listed[line] for line in ("26110060", "28418000", "81011000", "28499030")} == {"biden_25"}
@@ -489,8 +488,8 @@ def test_the_s301_list_carries_the_lines_that_the_base_and_the_measures_charge()
 @needs_raw
 def test_column_2_is_what_russia_pays():
     rates = _us_schedule("Column 2 Rate of Duty")
-    general = {row["good"]: float(row["rate"]) for row in _plan("parameters_tariffs.csv") if row["importer"] == "USA"}
-    for row in _plan("parameters_duty_extra.csv"):
+    general = {row["good"]: float(row["rate"]) for row in _plan("parameters_tariffs") if row["importer"] == "USA"}
+    for row in _plan("parameters_duty_extra"):
         if row["title"] == "column 2":
             found = [rate for line in row["lines"].split("+") if (rate := rates[line]) is not None]
             expected = sum(found) / len(found) if found else 100 * general[row["good"]]

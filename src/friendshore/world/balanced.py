@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from friendshore.world import reconcile, shares
+from friendshore.world import reconcile, sectors, shares
 from friendshore.world.chain import DROPPED_BELOW, USE_AT_LEAST, Chain, kept_routes
-from friendshore.world.output import hosts, plan
+from friendshore.world.output import hosts
 
 Array = npt.NDArray[np.float64]
 Key = tuple[str, ...]
@@ -58,8 +58,8 @@ def solve(chain: Chain, found: list[shares.Comparison]) -> tuple[dict[Key, float
 
 
 def _draft_of(chain: Chain) -> Draft:
-    errors = {(row["item"], row["reliability"]): float(row["relative_error"]) for row in plan("errors")}
-    named = {(row["good"], row["country"]): row for row in plan("stocks")}
+    errors = {(row["item"], row["reliability"]): float(row["relative_error"]) for row in sectors.rows("errors")}
+    named = {(row["good"], row["country"]): row for row in sectors.rows("stocks")}
     draft = Draft()
     handled: dict[tuple[str, str], float] = defaultdict(float)
     for (process, country), figure in chain.levels.items():
@@ -144,7 +144,9 @@ def _balances(chain: Chain, draft: Draft) -> tuple[sparse.csr_matrix, Array]:
 
 def _targets_of(chain: Chain, draft: Draft, found: list[shares.Comparison]) -> tuple[reconcile.Target, ...]:
     """A published share s of country c: sum of c's output - s x world output = 0, within its error in points."""
-    points = {row["reliability"]: float(row["relative_error"]) for row in plan("errors") if row["item"] == "share"}
+    points = {
+        row["reliability"]: float(row["relative_error"]) for row in sectors.rows("errors") if row["item"] == "share"
+    }
     grade = {"usgs": "A", "iea": "A", "bgs": "B", "ec": "C"}
     out: list[reconcile.Target] = []
     for item in found:

@@ -8,7 +8,7 @@ Prices, freight, duties and everything else that is not a tonne come from `world
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from typing import Any, cast
 import polars as pl
 
 from friendshore.errors import InputRefused
-from friendshore.world import balanced, chain, check, flows, listed, output, parameters, readers, shares
+from friendshore.world import balanced, chain, check, flows, listed, output, parameters, readers, sectors, shares
 from friendshore.world.tables import PACKAGED, World, table_names
 
 NAME, VERSION = "base-2024", "0.1"
@@ -48,10 +48,15 @@ class Report:
     failed: list[str]
 
 
-def build(raw: Path, out: Path = PACKAGED) -> Report:
+def build(raw: Path, out: Path = PACKAGED, plan: Sequence[Path] | None = None) -> Report:
     """Rebuild every table of the world from the raw data folder into `out`.
 
     The same folder gives the same bytes. Returns the report of the build.
+
+    Parameters
+    ----------
+    raw  : the raw data folder, holding the publishers' files under `raw/` and gathered figures under `facts/`
+    plan : folders of the sectors to build, as `world.sectors` reads them; all that ship where none is given
 
     Raises
     ------
@@ -62,6 +67,11 @@ def build(raw: Path, out: Path = PACKAGED) -> Report:
     if not (raw / "raw").is_dir():
         hint = "it holds the publishers' files under raw/: see the page on figures"
         raise InputRefused.because("no-raw-data", f"no raw data in '{raw}'", path=str(raw), hint=hint)
+    with sectors.using(sectors.shipped() if plan is None else plan):
+        return _build(raw, out, started)
+
+
+def _build(raw: Path, out: Path, started: float) -> Report:
     known = readers.countries(raw)
     published = output.published(raw, known)
     trade = flows.read(raw, known)

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from friendshore.world import flows, output, readers
-from friendshore.world.output import Figure, plan
+from friendshore.world import flows, output, readers, sectors
+from friendshore.world.output import Figure
 from friendshore.world.places import geography, kept
 
 Array = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ class Chain:
     goods: list[str]
     places: list[str]
     levels: dict[tuple[str, str], Figure]
-    recipes: dict[tuple[str, str], list[output.Row]]
+    recipes: dict[tuple[str, str], list[sectors.Row]]
     priors: dict[str, flows.Prior]
     use: dict[tuple[str, str], Figure]
     world: dict[str, float]
@@ -41,11 +41,11 @@ class Chain:
 
 def assemble(raw: Path, known: readers.Countries, published: output.Published, trade: flows.Trade) -> Chain:
     """Join the published levels and the trade as declared, good by good in the order of `plan/goods.csv`."""
-    goods = [row["id"] for row in plan("goods")]
-    final = {good: good not in {row["good"] for row in plan("wholly_intermediate")} for good in goods}
+    goods = [row["id"] for row in sectors.rows("goods")]
+    final = {good: good not in {row["good"] for row in sectors.rows("wholly_intermediate")} for good in goods}
     levels = output.levels(published)
     declared = flows.declared(trade)
-    hand = {(row["good"], row["country"]): output.figure(row, float(row["use_t"])) for row in plan("final_use")}
+    hand = {(row["good"], row["country"]): output.figure(row, float(row["use_t"])) for row in sectors.rows("final_use")}
     income = readers.gdp(raw / "raw/worldbank_gdp/gdp_current_usd_2015_latest.csv")
     place = kept(known, goods, levels, declared, hand, trade.totals, income)
     levels = _merge_levels(levels, place)
@@ -96,7 +96,7 @@ def kept_routes(chain: Chain, good: str) -> npt.NDArray[np.bool_]:
 
 def _merge_levels(levels: Mapping[tuple[str, str], Figure], place: Mapping[str, str]) -> dict[tuple[str, str], Figure]:
     out: dict[tuple[str, str], Figure] = {}
-    bounded = {row["activity"].split("@")[1] for row in plan("recoveries")}
+    bounded = {row["activity"].split("@")[1] for row in sectors.rows("recoveries")}
     for (process, country), figure in levels.items():
         if process in output.hosts() and country not in bounded:
             continue
@@ -107,7 +107,7 @@ def _merge_levels(levels: Mapping[tuple[str, str], Figure], place: Mapping[str, 
             if before is None
             else Figure(before.tonnes + figure.tonnes, figure.source, figure.year, "C", figure.note)
         )
-    used = {(row["host"].split("@")[0], row["host"].split("@")[1]) for row in plan("recoveries")}
+    used = {(row["host"].split("@")[0], row["host"].split("@")[1]) for row in sectors.rows("recoveries")}
     return {key: figure for key, figure in out.items() if key[0] not in output.hosts() or key in used}
 
 

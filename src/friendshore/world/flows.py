@@ -8,7 +8,7 @@ then every good's matrix is traced from dispatch to origin. Balancing is `world.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from friendshore.world import readers, trace
-from friendshore.world.output import Figure, Row, plan
+from friendshore.world import readers, sectors, trace
+from friendshore.world.output import Figure
+from friendshore.world.sectors import Row
 
 Array = npt.NDArray[np.float64]
 Pair = tuple[str, str]
@@ -65,7 +66,7 @@ class Prior:
 def read(raw: Path, known: readers.Countries) -> Trade:
     """Read the trade files that the plan names."""
     codes: dict[str, set[str]] = defaultdict(set)
-    for row in plan("trade"):
+    for row in sectors.rows("trade"):
         codes[row["method"]] |= set(row["codes"].split("+")) - {""}
     folder, comtrade = raw / "raw/cepii_baci", raw / "raw/un_comtrade"
     reporters = readers.comtrade_codes(comtrade / "comtrade_reporter_codes.csv")
@@ -86,7 +87,7 @@ def read(raw: Path, known: readers.Countries) -> Trade:
         readers.reporter_totals(
             comtrade / "comtrade_reporter_world_totals_2023_31codes.csv",
             known,
-            {row["code"] for row in plan("presence")},
+            {row["code"] for row in sectors.rows("presence")},
         ),
     )
 
@@ -94,8 +95,8 @@ def read(raw: Path, known: readers.Countries) -> Trade:
 def declared(trade: Trade) -> dict[str, Declared]:
     """Every good's trade in contained tonnes, in publishers' countries (not yet merged into remainders)."""
     goods: dict[str, Declared] = defaultdict(Declared)
-    relabels = plan("relabel")
-    for row in plan("trade"):
+    relabels = sectors.rows("relabel")
+    for row in sectors.rows("trade"):
         good = goods[row["good"]]
         if row["method"] in ("surplus", "gap"):
             good.gravity = row
@@ -108,7 +109,7 @@ def declared(trade: Trade) -> dict[str, Declared]:
                 exporter, importer, why = _relabel(row["good"], pair, relabels)
                 if exporter != importer and tonnes > 0.0:
                     _add(good.routes, (exporter, importer), tonnes, row, why)
-    for row in plan("routes"):
+    for row in sectors.rows("routes"):
         figure = Figure(float(row["flow_t"]), row["source"], row["year"], row["reliability"], row["note"])
         goods[row["good"]].routes[row["exporter"], row["importer"]] = figure
     return dict(goods)
@@ -224,7 +225,7 @@ def coverage(trade: Trade) -> dict[str, tuple[float, float]]:
     """
     used: dict[str, float] = defaultdict(float)
     total: dict[str, float] = {}
-    for row in plan("trade"):
+    for row in sectors.rows("trade"):
         if row["method"] in ("matrix", "imports", "exports", "star"):
             key = f"{row['publisher']} {row['codes']}"
             used[key] += sum(usd for _, _, _, usd in _converted(trade, row))
@@ -272,7 +273,7 @@ def _named(rule: str, code: str) -> bool:
     return code not in rule[1:].split(ADDED) if rule.startswith("!") else code in rule.split(ADDED)
 
 
-def _relabel(good: str, pair: Pair, rules: list[Row]) -> tuple[str, str, str]:
+def _relabel(good: str, pair: Pair, rules: Sequence[Row]) -> tuple[str, str, str]:
     exporter, importer = pair
     why = ""
     for rule in rules:

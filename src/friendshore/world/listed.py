@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from friendshore.world import flows, readers
+from friendshore.world import flows, readers, sectors
 from friendshore.world.balanced import DIGITS, Key
 from friendshore.world.chain import DROPPED_BELOW, Chain
-from friendshore.world.output import hosts, main_goods, plan
+from friendshore.world.output import hosts, main_goods
 from friendshore.world.places import EU, REGIONS
 from friendshore.world.tables import COLUMNS, empty, table_names
 
@@ -28,7 +28,7 @@ def tables_of(
 ) -> dict[str, pl.DataFrame]:
     """Every table that holds tonnes, or says where they come from; the others empty."""
     out = {name: empty(name) for name in table_names()}
-    out["goods"] = frame("goods", [dict(row) for row in plan("goods")])
+    out["goods"] = frame("goods", [dict(row) for row in sectors.rows("goods")])
     out["countries"] = frame("countries", _countries(chain, known, raw))
     out["activities"] = frame("activities", _activities(chain, values))
     ids = set(out["activities"]["id"].to_list())
@@ -43,7 +43,7 @@ def tables_of(
         "recoveries",
         [
             {**row, "content_recovery": float(row["content_recovery"])}
-            for row in plan("recoveries")
+            for row in sectors.rows("recoveries")
             if row["activity"] in ids
         ],
     )
@@ -51,7 +51,7 @@ def tables_of(
     out["final_use"] = frame("final_use", _final_use(chain, values))
     out["stocks"] = frame("stocks", _stocks(values))
     out["adjustments"] = frame("adjustments", _adjustments(chain, values))
-    out["sources"] = frame("sources", [dict(row) for row in plan("sources")])
+    out["sources"] = frame("sources", [dict(row) for row in sectors.rows("sources")])
     return out
 
 
@@ -97,7 +97,7 @@ def _activities(chain: Chain, values: Mapping[Key, float]) -> list[dict[str, obj
 
 def _routes(chain: Chain, values: Mapping[Key, float]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    methods = {row["good"]: row for row in plan("trade") if row["method"] in ("surplus", "gap", "margins")}
+    methods = {row["good"]: row for row in sectors.rows("trade") if row["method"] in ("surplus", "gap", "margins")}
     for key in sorted(k for k in values if k[0] == "flow"):
         _, good, exporter, importer = key
         figure = chain.priors[good].figures.get((exporter, importer))
@@ -192,7 +192,7 @@ def _final_use(chain: Chain, values: Mapping[Key, float]) -> list[dict[str, obje
 
 
 def _stocks(values: Mapping[Key, float]) -> list[dict[str, object]]:
-    named = {(row["good"], row["country"]): row for row in plan("stocks")}
+    named = {(row["good"], row["country"]): row for row in sectors.rows("stocks")}
     rows: list[dict[str, object]] = []
     for key in sorted(k for k in values if k[0] in ("build", "draw")):
         _, good, country = key
@@ -269,7 +269,7 @@ def _adjustments(chain: Chain, values: Mapping[Key, float]) -> list[dict[str, ob
                 "fitted, then the residual of its balance",
                 figure.source,
             )
-    stated = {(row["good"], row["country"]): row for row in plan("stocks")}
+    stated = {(row["good"], row["country"]): row for row in sectors.rows("stocks")}
     moved = {(key[1], key[2]) for key in values if key[0] in ("build", "draw")}
     for good, country in sorted(moved | set(stated)):
         after = values.get(("build", good, country), 0.0) - values.get(("draw", good, country), 0.0)

@@ -7,16 +7,13 @@ them against trade is `world.build`'s.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from friendshore.world import readers
-
-PLAN = Path(__file__).parent / "plan"
-Row = dict[str, str]
+from friendshore.world import readers, sectors
+from friendshore.world.sectors import Row
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,6 @@ class Published:
         return readers.usgs_other(self.usgs, self.path, commodity, detail)
 
 
-def plan(name: str) -> list[Row]:
-    """A plan table as rows of text."""
-    with (PLAN / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle))
-
-
 def published(raw: Path, known: readers.Countries) -> Published:
     """Read the four publishers of output once."""
     path = raw / "raw/usgs/MCS2026_Commodities_Data.csv"
@@ -88,9 +79,9 @@ def levels(tables: Published) -> dict[tuple[str, str], Figure]:
     names those whose mines have closed since. `less` subtracts the levels of other processes that the same series counts
     (cathode made by leaching, from mine output).
     """
-    by_hand = {(row["process"], row["country"]): figure(row, float(row["level_t"])) for row in plan("levels")}
+    by_hand = {(row["process"], row["country"]): figure(row, float(row["level_t"])) for row in sectors.rows("levels")}
     found: dict[tuple[str, str], Figure] = {}
-    for row in plan("production"):
+    for row in sectors.rows("production"):
         series = {
             c: v * float(row["scale"])
             for c, v in tables.series(row["publisher"], row["commodity"], row["detail"]).items()
@@ -107,29 +98,27 @@ def levels(tables: Published) -> dict[tuple[str, str], Figure]:
     return {key: stated for key, stated in found.items() if stated.tonnes > 0.0}
 
 
-@cache
 def hosts() -> frozenset[str]:
     """Processes whose goods are not modelled: they only bound a recovery."""
-    return frozenset(row["process"] for row in plan("processes") if not row["main"])
+    return frozenset(row["process"] for row in sectors.rows("processes") if not row["main"])
 
 
-@cache
 def main_goods() -> dict[str, str]:
     """The good in whose tonnes a process's level is counted (its feed for a separator)."""
-    return {row["process"]: row["main"].removeprefix("input:") for row in plan("processes")}
+    return {row["process"]: row["main"].removeprefix("input:") for row in sectors.rows("processes")}
 
 
 def recipe(process: str, country: str) -> list[Row]:
     """The recipe of a process in a country: its own outputs where it has any, and the inputs of all."""
-    rows = _recipes().get(process, [])
+    rows = _recipes(sectors.in_force()).get(process, [])
     own = [row for row in rows if row["country"] == country]
     return own + [row for row in rows if row["country"] == "*" and (not own or row["role"] == "input")]
 
 
 @cache
-def _recipes() -> dict[str, list[Row]]:
+def _recipes(folders: tuple[Path, ...]) -> dict[str, list[Row]]:
     out: dict[str, list[Row]] = defaultdict(list)
-    for row in plan("recipes"):
+    for row in sectors.rows("recipes"):
         out[row["process"]].append(row)
     return dict(out)
 

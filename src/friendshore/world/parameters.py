@@ -20,10 +20,10 @@ from statistics import median
 import polars as pl
 
 from friendshore.errors import Problem, WorldError
+from friendshore.world import sectors
+from friendshore.world.sectors import Row
 from friendshore.world.tables import COLUMNS
 
-PLAN = Path(__file__).parent / "plan"
-Row = dict[str, str]
 Pair = tuple[str, str]
 
 MARGIN_FLOOR = 0.10  # of revenue: below it a small change of price would move supply without bound
@@ -268,7 +268,7 @@ def formula_weight(formula: str) -> float:
     >>> round(formula_weight("Co(OH)2"), 3)
     92.947
     """
-    return sum(_weights()[element] * count for element, count in _atoms(formula).items())
+    return sum(_weights(sectors.in_force())[element] * count for element, count in _atoms(formula).items())
 
 
 def _count(formula: str, element: str) -> float:
@@ -291,7 +291,7 @@ def _atoms(formula: str) -> dict[str, int]:
 
 
 @cache
-def _weights() -> dict[str, float]:
+def _weights(_: tuple[Path, ...]) -> dict[str, float]:
     return {row["element"]: float(row["weight"]) for row in _plan_rows("atomic_weights")}
 
 
@@ -463,12 +463,12 @@ def _duty(good: str, exporter: str, importer: str, territory: Mapping[str, str],
         return _Duty(0.0, 0.0, "wto.rta+fta.coverage", "C", "nil by a free-trade agreement in force")
     if exporter in geography.least_developed and home in LDC_PREFERENCE:
         return _Duty(0.0, 0.0, "friendshore.duties", "D", "nil for least developed countries, unverified")
-    schedule = _schedule()
+    schedule = _schedule(sectors.in_force())
     own = schedule.get((home, good)) or schedule.get((home, "*"))
     if own is None:
         middle = median(float(schedule[known, good]["rate"]) for known in KNOWN_SCHEDULES)
         return _Duty(round(middle, 6), 0.0, "friendshore.duties", "D", "not known, median of five known schedules")
-    extra = _extra().get((home, exporter, good))
+    extra = _extra(sectors.in_force()).get((home, exporter, good))
     rate, specific = float(own["rate"]), float(own["specific_usd_t"])
     if extra is None:
         return _Duty(rate, specific, own["source"], own["reliability"], "MFN")
@@ -482,13 +482,13 @@ def _duty(good: str, exporter: str, importer: str, territory: Mapping[str, str],
 
 
 @cache
-def _extra() -> dict[tuple[str, str, str], Row]:
+def _extra(_: tuple[Path, ...]) -> dict[tuple[str, str, str], Row]:
     """What one country alone pays or is spared on top of the schedule, by importer, exporter and good."""
     return {(row["importer"], row["exporter"], row["good"]): row for row in _plan_rows("duty_extra")}
 
 
 @cache
-def _schedule() -> dict[Pair, Row]:
+def _schedule(_: tuple[Path, ...]) -> dict[Pair, Row]:
     return {(row["importer"], row["good"]): row for row in _plan_rows("tariffs")}
 
 
@@ -777,13 +777,12 @@ def _rows(path: Path) -> list[Row]:
         return list(csv.DictReader(lines))
 
 
-@cache
 def _plan_rows(name: str) -> tuple[Row, ...]:
-    return tuple(_rows(PLAN / f"parameters_{name}.csv"))
+    return sectors.rows(f"parameters_{name}")
 
 
 def _plan(name: str, *, key: str) -> dict[str, Row]:
-    return {row[key]: row for row in _plan_rows(name)}
+    return sectors.keyed(f"parameters_{name}", key)
 
 
 def _columns(frame: pl.DataFrame, table: str) -> pl.DataFrame:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from friendshore.world.output import Published, Row, plan
+from friendshore.world import sectors
+from friendshore.world.output import Published
+from friendshore.world.sectors import Row
 
 TOLERANCE_POINTS = 3.0
 LARGEST = 3
@@ -40,9 +42,9 @@ class Comparison:
 
 def comparisons(tables: Published) -> list[Comparison]:
     """Every comparison the publishers' files allow, in the order of the ladder."""
-    conflicts = {(row["stage"], row["country"]): row["explanation"] for row in plan("conflicts")}
+    conflicts = {(row["stage"], row["country"]): row["explanation"] for row in sectors.rows("conflicts")}
     stages: dict[str, list[Row]] = defaultdict(list)
-    for row in plan("ladder"):
+    for row in sectors.rows("ladder"):
         stages[row["stage"]].append(row)
     out: list[Comparison] = []
     for stage, rungs in stages.items():
