@@ -1,7 +1,7 @@
 """How fast markets clear: generated networks beside SciPy's root finders, then the real chains. One thread.
 
-The peers get our residual and, where they take one, our Jacobian, in the same unknowns, from the same start, and stop at the
-same residual. Shortage is a set of unknowns that our solver has to find; the peers are given the right set. Their systems are
+The compiled loops (extra `fast`) stand first, the plain arrays below them. The peers get the compiled residual and, where they
+take one, the compiled Jacobian, in the same unknowns, from the same start, and stop at the same residual. Shortage is a set of unknowns that our solver has to find; the peers are given the right set. Their systems are
 set up beforehand and only their search is timed; our seconds hold the setting up as well.
 
     python benchmarks/bench_market.py            all tables
@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from friendshore import faces
 from friendshore.agreement import schedule
 from friendshore.agreement.document import Agreement
+from friendshore.market import compiled
 from friendshore.market.components import split
 from friendshore.market.curves import Array
 from friendshore.market.equilibrium import solve
@@ -88,18 +89,23 @@ def generated(countries: int, number: int) -> tuple[Network, list[faces.Wedge]]:
 
 def peer(method: str, network: Network, policy: Policy, solved: Solution) -> tuple[float, float, str]:
     """Seconds (the best of up to five searches, as ours), residual and status of one SciPy method."""
-    system = System(network, policy)
+    system = compiled.Compiled(network, policy)
     short = (solved.unserved > 0.0) & ~system.dead
     system.unserved_at = np.flatnonzero(short).astype(np.intp)
     takes_jacobian, options = PEERS[method]
 
     def residual(x: Array) -> Array:
-        return system.residual(x, system.evaluate(x))[0]
+        point = system.evaluate(x)
+        rows = system.residual(x, point)[0]
+        system.release(point)
+        return rows
 
     def jacobian(x: Array) -> Array:
         point = system.evaluate(x)
         _, by_z, by_f, on_floor = system.residual(x, point)
-        return system.jacobian(point, by_z, by_f, on_floor)
+        matrix = system.jacobian(point, by_z, by_f, on_floor)
+        system.release(point)
+        return matrix
 
     best, first = np.inf, time.perf_counter()
     for _ in range(5):
@@ -126,7 +132,7 @@ def peer(method: str, network: Network, policy: Policy, solved: Solution) -> tup
 def networks(countries: int, count: int, with_peers: bool) -> None:
     print(f"{countries} countries, three stages, every kind of measure; milliseconds, median of {count} networks")
     print(f"{'method':>10} {'unknowns':>8} {'cold':>9} {'warm':>9} {'steps':>6} {'ratio':>7}  status")
-    cold, warm, steps, sizes_of = [], [], [], []
+    cold, warm, plain, plain_warm, steps, sizes_of = [], [], [], [], [], []
     theirs: dict[str, list[tuple[float, float, str]]] = {method: [] for method in PEERS}
     for number in range(count):
         network, wedges = generated(countries, number)
@@ -135,8 +141,10 @@ def networks(countries: int, count: int, with_peers: bool) -> None:
         broken = faults(network, policy, solved)
         if broken:
             raise SystemExit(f"{countries} x 3, network {number}: {'; '.join(broken)}")
-        cold.append(timed(lambda n=network, p=policy: solve(n, p)).best_s)
-        warm.append(timed(lambda n=network, p=moved, s=solved: solve(n, p, start=s.state)).best_s)
+        for wanted, from_base, from_near in ((False, plain, plain_warm), (True, cold, warm)):
+            compiled.use(wanted)
+            from_base.append(timed(lambda n=network, p=policy: solve(n, p)).best_s)
+            from_near.append(timed(lambda n=network, p=moved, s=solved: solve(n, p, start=s.state)).best_s)
         steps.append(solved.steps)
         sizes_of.append(System(network, policy).start().size)
         for method in PEERS if with_peers else ():
@@ -146,6 +154,7 @@ def networks(countries: int, count: int, with_peers: bool) -> None:
         f"{'ours':>10} {int(np.median(sizes_of)):8d} {1e3 * ours:9.1f} {1e3 * float(np.median(warm)):9.1f} "
         f"{int(np.median(steps)):6d} {'1':>7}  solved {count} of {count}; slowest {1e3 * max(cold):.1f}"
     )
+    print(f"{'plain':>10} {'':8} {1e3 * float(np.median(plain)):9.1f} {1e3 * float(np.median(plain_warm)):9.1f}")
     for method, runs in theirs.items():
         if not runs:
             continue
@@ -191,6 +200,7 @@ def real() -> None:
         f"The built world: {len(network.goods)} goods, {len(network.countries)} countries, {network.route_source.size} routes"
     )
     print(f"{'chain':>38} {'unknowns':>8} {'base':>8} {'status quo':>10} {'agreement':>10} {'slider':>8}  milliseconds")
+    compiled.use()
     for name, alone in {**chains(network), "all together": network}.items():
         row, solved = [], None
         for wedges in (base, before, after):
@@ -204,11 +214,11 @@ def real() -> None:
     print(
         "base, status quo and agreement cold, from base prices; slider: every floor up by 2 %, warm from the agreement"
     )
-    compiled = timed(lambda: compile_world(world)).best_s
+    laid_out = timed(lambda: compile_world(world)).best_s
     whole = timed(lambda: clear(world, as_of=AS_OF), 3).best_s
     agreed = timed(lambda: clear(world, deal, as_of=AS_OF), 3).best_s
     print(
-        f"World.load {1e3 * loaded:.0f} ms with its imports, compile_world {1e3 * compiled:.0f} ms; run.clear from tables to tables: "
+        f"World.load {1e3 * loaded:.0f} ms with its imports, compile_world {1e3 * laid_out:.0f} ms; run.clear from tables to tables: "
         f"status quo {1e3 * whole:.0f} ms, agreement {1e3 * agreed:.0f} ms\n"
     )
 

@@ -128,7 +128,7 @@ def _rescaled(wedge: faces.Wedge, tonnes: float, per: float) -> faces.Wedge:
         value = getattr(wedge, one.name)
         if one.name in ("tonnes", "capacity_t", "cap_t") and value is not None:
             changed[one.name] = value * tonnes
-        elif one.name.endswith("usd_t"):
+        elif one.name.endswith("usd_t") and value is not None:
             changed[one.name] = value * per
     return replace(wedge, **changed)
 

@@ -51,7 +51,21 @@ def everything(seed: int) -> Case:
     wedges = [
         replace(w, dispersion=0.04) if isinstance(w, faces.Contract) and w.clause == "two_way" else w for w in wedges
     ]
-    return n, impose(n, wedges)
+    wedges = [_priced(w, n, seed) if isinstance(w, faces.Offtake) else w for w in wedges]
+    makers = frozenset(n.countries[:2])
+    premium = {"producers": makers, "usd_t": 40.0, "payers": ((n.countries[2], 1.0),), "paid_by_users": True}
+    return n, impose(n, [*wedges, faces.Subsidy(clause="premium", good=n.goods[0], **premium)])
+
+
+def _priced(deal: faces.Offtake, n: Network, seed: int) -> faces.Offtake:
+    """The offtake at a price formula, on another side of its kinks with each seed."""
+    at = float(n.source_price[n.source_good == n.goods.index(deal.good)].mean())
+    side = (
+        {"floor_usd_t": 3.0 * at},
+        {"cap_usd_t": 0.2 * at, "upside": 0.4},
+        {"floor_usd_t": 0.1 * at, "cap_usd_t": 9.0 * at},
+    )
+    return replace(deal, **side[seed % 3])
 
 
 def outcomes(n: Network, p: Policy, s: Solution) -> dict[str, Reading]:
@@ -61,6 +75,7 @@ def outcomes(n: Network, p: Policy, s: Solution) -> dict[str, Reading]:
         "flow": shipped(n, p, np.array([int(np.argmax(s.levy * s.flow))])),
         "levy": levy_revenue(n, p, s),
         "country": balance(n, p, s, [n.countries[0]]),
+        "users": balance(n, p, s, [n.countries[2]], ("users",)),  # who pay the premium
         "world": balance(n, p, s),
     }
 
@@ -73,6 +88,9 @@ def taken(case: Case, at: Solution, s: Solution) -> dict[str, float]:
         "flow": float(s.flow[int(np.argmax(at.levy * at.flow))]),
         "levy": float((s.levy * s.flow).sum()),
         "country": sum(usd for (holder, _, _), usd in lines.items() if holder == case[0].countries[0]),
+        "users": sum(
+            usd for (holder, item, _), usd in lines.items() if (holder, item) == (case[0].countries[2], "users")
+        ),
         "world": sum(lines.values()),
     }
 
@@ -87,16 +105,17 @@ def moved(case: Case, name: str, at: int, by: float) -> Case:
         if name == "purchases":  # the reserve that buys there already buys the tonne more
             reserves = [(j, t + by if j == at else t, owner, clause) for j, t, owner, clause in p.reserve_holder]
             p = replace(p, reserve_holder=tuple(reserves))
+        if name == "offtake":  # and an offtake with a formula ships it at its price
+            p = replace(p, priced=tuple(replace(x, tonnes=x.tonnes + by) if x.route == at else x for x in p.priced))
         return n, p
     if name in OUTPUT_TERMS or name == "in_coef":
         array = getattr(p, name).copy()
         array[at] += by
         p = replace(p, **{name: array})
-        if name == "subsidy":  # those who pay it already pay the dollar more
-            more = [
-                (np.array([at]), by, payers, "more") for rows, _usd, payers, _clause in p.subsidy_terms if at in rows
-            ]
-            p = replace(p, subsidy_terms=(*p.subsidy_terms, *more[:1]))
+        if name == "subsidy":  # those who pay it already pay the dollar more, alike
+            there = [(payers, clause) for rows, _usd, payers, clause in p.subsidy_terms if at in rows]
+            more = [(np.array([at]), by / len(there), payers, clause) for payers, clause in there]
+            p = replace(p, subsidy_terms=(*p.subsidy_terms, *more))
         return n, p
     if name in GROUP_TERMS:
         kind = {"quota_tonnes": "quotas", "corridor_tonnes": "corridors"}.get(name, "rate_quotas")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 LevyBase = Literal["landed_duty_paid", "cif"]
-Sourcing = Literal["logit", "homogeneous"]
+Sourcing = Literal["logit", "homogeneous", "ces"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +99,22 @@ class TariffQuota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subsidy:
-    """`usd_t` on every tonne of `good` made by the named countries, paid by `payers` in the given shares."""
+    """`usd_t` on every tonne of `good` made by the named countries, paid by `payers` in the given shares.
+
+    Shares that add to less than one leave a part that nobody pays: with a negative `usd_t`, a cost of production that the
+    measure brings. `paid_by_users`: it is users, not treasuries, who pay. `activities` narrows the producers to some
+    activities (empty: all of them). `budget_usd` limits what the clause pays in a year over all its wedges: where it binds,
+    the rate is cut until the money suffices.
+    """
 
     clause: str
     good: str
     producers: frozenset[str]
     usd_t: float
     payers: tuple[tuple[str, float], ...] = ()
+    paid_by_users: bool = False
+    activities: frozenset[str] = frozenset()
+    budget_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +124,10 @@ class Contract:
     One-way: receipt = max(p, strike). Two-way: strike + (1 - claw_back) * max(0, p - strike). `cap_t` limits the
     covered tonnes per producing country: the cheapest tonnes are covered first, the rest earn p. `payers` carry the
     difference in the given shares (empty: each producer's own treasury).
+
+    `activities` narrows the producers to some activities (empty: all of them). `budget_usd` limits what the clause pays
+    in a year over all its wedges; where it binds, either the covered tonnes or the strike are cut until the money
+    suffices, as `budget_cuts` says.
     """
 
     clause: str
@@ -126,40 +139,60 @@ class Contract:
     cap_t: float | None = None
     payers: tuple[tuple[str, float], ...] = ()
     dispersion: float = 0.0
+    activities: frozenset[str] = frozenset()
+    budget_usd: float | None = None
+    budget_cuts: Literal["volume", "strike"] = "volume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offtake:
-    """Take-or-pay tonnes from one origin to one importer, at the delivered price of the route."""
+    """Take-or-pay tonnes from one origin to one importer.
+
+    The buyer pays the seller max(floor, min(p, cap) + upside * max(0, p - cap)) at the seller's gate, p being the market
+    price there, and freight and duties on top; without floor and cap, the delivered price of the route.
+    """
 
     clause: str
     good: str
     exporter: str
     importer: str
     tonnes: float
+    floor_usd_t: float | None = None
+    cap_usd_t: float | None = None
+    upside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corridor:
     """A route with its own freight: `freight_saving_usd_t` off, at most `capacity_t` over all lanes; `owner` takes
-    the congestion rent."""
+    the congestion rent.
+
+    With `bypass` the old way stays open: tonnes beyond the capacity pay the old freight, so that the rent of a tonne is
+    never more than the saving. Without, nothing passes beyond the capacity.
+    """
 
     clause: str
     lanes: tuple[Lane, ...]
     freight_saving_usd_t: float
     capacity_t: float | None
     owner: str
+    bypass: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """Net purchases (+) or sales (-) of a public reserve in one market, tonnes a year, at the market's cost index."""
+    """Net purchases (+) or sales (-) of a public reserve in one market, tonnes a year, at the market's cost index.
+
+    `budget_usd` limits what the clause spends in a year over all its wedges: where it binds, all purchases of the clause
+    are cut in proportion.
+    """
 
     clause: str
     good: str
     country: str
     tonnes: float
     owner: str
+    budget_usd: float | None = None
 
 
 Wedge = Tariff | ExportTax | PriceGap | Quota | Ban | TariffQuota | Subsidy | Contract | Offtake | Corridor | Reserve
@@ -182,7 +215,10 @@ class Promise:
 class Duty:
     """What one consignment owes under a clause. Exact decimals; the rule, its article and its dates travel with it.
 
-    amount per tonne = phase * max(0, reference - base), `base` being landed duty paid or cif, both per contained tonne.
+    amount per tonne = phase * max(0, reference - base), `base` being landed duty paid or cif, both per contained tonne,
+    plus rate * customs value + specific. With `replaces` the rate and the specific duty take the place of those in force,
+    for `share` of the trade on the lane (the part that qualifies and claims), otherwise they come on top. Under a tariff
+    quota the rate holds for the first `quota_t` tonnes of a year, `rate_beyond` for the rest.
     """
 
     clause: str
@@ -196,6 +232,10 @@ class Duty:
     rate: Decimal | None = None
     specific_usd_t: Decimal | None = None
     as_of: date | None = None
+    replaces: bool = False
+    share: Decimal = Decimal(1)
+    quota_t: Decimal | None = None
+    rate_beyond: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from friendshore.market.curves import (
     Array,
+    Index,
     Shape,
     capacity_rent,
     demand_potential,
@@ -98,6 +99,10 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
         for (c, g), usd in sums.items():
             lines[countries[c], item, goods[g]] += usd
 
+    def by_route_of(holder: str, item: str, routes: Index, value: Array) -> None:
+        for r, usd in zip(map(int, routes), value, strict=True):
+            lines[holder, item, goods[route_good[r]]] += float(usd)
+
     def to_treasury(item: str, value: Array) -> None:
         sums: defaultdict[tuple[int, int], float] = defaultdict(float)
         for r in np.flatnonzero(value):
@@ -147,6 +152,9 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
                 for g in np.unique(route_good[limited.routes]):
                     routes = limited.routes[route_good[limited.routes] == g]
                     lines[limited.owner, item, goods[g]] += float(rho * s.flow[routes].sum())
+    for over in p.overflows:
+        carried = s.flow[over.routes] * (over.tonnes / max(float(s.flow[over.routes].sum()), over.tonnes))
+        by_route_of(over.owner, "corridor_rent", over.routes, over.saving_usd_t * carried)
 
     received, _ = receipt(s.price[p.out_source], p.strike, p.upside, p.strike_dispersion)
     made = p.out_coef * s.level[p.out_tranche]
@@ -154,9 +162,10 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
     for rows, payers, _clause in p.contract_terms:
         for o in rows:
             _charge(lines, payers, n, int(p.out_source[o]), "contract", float(difference[o]))
-    for rows, usd_t, payers, _clause in p.subsidy_terms:
+    for rows, usd_t, payers, clause in p.subsidy_terms:
+        item = "users" if clause in p.paid_by_users else "subsidy"
         for o in rows:
-            _charge(lines, payers, n, int(p.out_source[o]), "subsidy", usd_t * float(made[o]))
+            _charge(lines, payers, n, int(p.out_source[o]), item, usd_t * float(made[o]))
     support = n.support[p.tranche_activity] * s.level
     for t in map(int, np.flatnonzero(support)):
         k = int(p.tranche_activity[t])
@@ -164,6 +173,11 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
         lines[holder, "base_support", main_good[t]] -= float(support[t])
 
     by_route("offtake", p.offtake * (s.index[n.route_market] - s.delivered), importer)
+    for one in p.priced:  # what the formula adds to the market price goes from buyer to seller
+        price = float(s.price[n.route_source[one.route]])
+        more = (one.paid(price) - price) * one.tonnes
+        lines[countries[importer[one.route]], "offtake", goods[route_good[one.route]]] -= more
+        lines[countries[exporter[one.route]], "offtake", goods[route_good[one.route]]] += more
     released = s.price * n.stock_release
     for i in map(int, np.flatnonzero(released)):
         lines[countries[n.source_country[i]], "stock", goods[n.source_good[i]]] += float(released[i])
@@ -199,6 +213,10 @@ def resources(network: Network, policy: Policy, solved: Solution) -> Resources:
         cost += sign * np.where(finite, tonnes * m - supply_potential(curve, m), 0.0)
     cost = np.where(curve.shape == Shape.FIXED, 0.0, cost)
     cost += n.fixed_cost[p.tranche_activity] * s.level
+    made = p.out_coef * s.level[p.out_tranche]
+    brought = sum(
+        -usd_t * _unpaid(payers) * float(made[rows].sum()) for rows, usd_t, payers, _clause in p.subsidy_terms
+    )
 
     w0 = np.exp(n.log_share)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -209,13 +227,24 @@ def resources(network: Network, policy: Policy, solved: Solution) -> Resources:
     logit = n.sourcing == "logit"
     return Resources(
         utility=utility,
-        production_cost=float(cost.sum()),
-        freight=float((p.freight * s.flow).sum()),
+        production_cost=float(cost.sum()) + brought,
+        freight=float((p.freight * s.flow).sum()) - _saved(p, s),
         link_premium=float((n.premium * s.flow).sum()),
         switching=float((switching * s.spot).sum()) if logit else 0.0,
         origin_premium=float(-(premium * s.spot).sum()) if logit else 0.0,
         unserved=unserved,
     )
+
+
+def _unpaid(payers: tuple[tuple[str, float], ...]) -> float:
+    """Part of a subsidy that nobody pays: where it is negative, a cost that the measure brings to producers."""
+    rest = 1.0 - sum(share for _, share in payers) if payers else 0.0
+    return rest if rest > 1e-9 else 0.0
+
+
+def _saved(policy: Policy, solved: Solution) -> float:
+    """Freight that full corridors save, which no route's own freight shows."""
+    return sum(over.saving_usd_t * min(over.tonnes, float(solved.flow[over.routes].sum())) for over in policy.overflows)
 
 
 def _charge(

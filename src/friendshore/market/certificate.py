@@ -14,7 +14,7 @@ import numpy as np
 from friendshore.errors import MarketError
 from friendshore.market.curves import Array, Index, Shape, sum_by
 from friendshore.market.network import Network
-from friendshore.market.policy import Policy
+from friendshore.market.policy import Policy, owed, reached
 
 SLACK = 1e-9
 
@@ -38,12 +38,12 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
     found = []
     for kind, groups in (("quota", p.quotas), ("corridor", p.corridors)):
         for group in groups:
-            owed = float(p.offtake[group.routes].sum())
-            if owed > group.tonnes * (1.0 + SLACK):
+            tonnes = float(p.offtake[group.routes].sum())
+            if tonnes > group.tonnes * (1.0 + SLACK):
                 names = (f"{kind} {group.clause!r}", "take-or-pay tonnes on its routes")
-                found.append(Infeasible(f"{kind}_below_offtake", names, owed, group.tonnes))
-    owed_by = sum_by(n.route_source, p.offtake, n.source_good.size)
-    reachable = sum_by(n.route_market, p.open.astype(float), n.market_good.size) > 0
+                found.append(Infeasible(f"{kind}_below_offtake", names, tonnes, group.tonnes))
+    owed_by = owed(p, n.route_source, n.source_good.size)
+    reachable = reached(n, p)
     largest = n.capacity.copy()
     largest[n.in_activity[~reachable[n.in_market]]] = 0.0  # an activity cut off from an input stands still
     with np.errstate(invalid="ignore"):
@@ -52,10 +52,12 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
         name = f"{n.goods[n.source_good[i]]} in {n.countries[n.source_country[i]]}"
         constraints = (f"capacity of {name}", "take-or-pay tonnes it owes")
         found.append(Infeasible("capacity_below_offtake", constraints, float(owed_by[i]), float(most[i])))
-    arrives = np.zeros(n.market_good.size)
-    np.add.at(arrives, n.route_market[p.open], (most + n.stock_release)[n.route_source[p.open]])
+    arrives = np.full(n.market_good.size, np.inf)
+    if (p.purchases > 0.0).any():
+        arriving = np.where(p.open, (most + n.stock_release)[n.route_source], 0.0)
+        arrives = sum_by(n.route_market, arriving, n.market_good.size)
     for j in np.flatnonzero(p.purchases > arrives * (1.0 + SLACK)):
-        if reachable[j]:
+        if reachable[j] and n.sourcing != "ces":  # whose purchases are no tonnes
             name = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"
             constraints = (f"purchases of the reserve, {name}", "the capacity of everyone who may sell there")
             found.append(Infeasible("reserve_above_supply", constraints, float(p.purchases[j]), float(arrives[j])))
@@ -91,7 +93,10 @@ def relief(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
     levels within capacity, quotas, corridors, recovery bounds;  made + released = sent + wasted,  received = used + stocked.
 
     Looked at where no prices were reached: a linear programme (HiGHS) over tonnes alone, which knows nothing of prices.
+    Under CES sourcing tonnes do not add up, so they prove nothing.
     """
+    if network.sourcing == "ces":
+        return ()
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
 
@@ -102,7 +107,7 @@ def relief(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
     ends = np.cumsum(counts)
     flow, level, final, waste, stock, late, unbought, unfed = np.split(np.arange(ends[-1]), ends[:-1])
     scale = float(n.source_size.max(initial=1.0))
-    reachable = sum_by(n.route_market, p.open, markets) > 0
+    reachable = reached(n, p)
     endless = ~np.isfinite(n.demand.last) & (n.demand.level > 0)
     bought = np.where(reachable, p.purchases + n.stock_build, np.minimum(p.purchases, 0.0))
     low, high = np.zeros(ends[-1]), np.full(ends[-1], np.inf)
@@ -142,9 +147,9 @@ def relief(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
     bounds = np.arange(n.recovery_activity.size)
     put(first + bounds, level[n.recovery_activity], 1.0)
     put(first + bounds, level[n.recovery_host], -n.recovery_content)
-    owed = first + bounds.size + np.arange(routes)
-    put(owed, flow, -1.0)
-    put(owed, late, -1.0)
+    promised = first + bounds.size + np.arange(routes)
+    put(promised, flow, -1.0)
+    put(promised, late, -1.0)
     fed = first + bounds.size + routes + np.arange(markets)
     put(fed, final, -1.0)
     put(fed, unfed, -1.0)

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from friendshore.market.curves import Array, Demand, Index, Tranches
 from friendshore.market.network import Mask, Network
@@ -38,18 +36,14 @@ class Part:
 
 
 def component_of_goods(network: Network, policy: Policy) -> Index:
-    """The number of the component that every good belongs to, (goods,)."""
-    n = network
-    goods, activities = len(n.goods), len(n.activities)
-    left = [n.out_activity + goods, n.in_activity + goods, n.recovery_activity + goods]
-    right = [n.source_good[n.out_source], n.market_good[n.in_market], n.recovery_host + goods]
-    for group in (*policy.quotas, *policy.corridors, *policy.rate_quotas):
-        named = np.unique(n.route_good[group.routes])
-        left.append(np.full(named.size, named[0] if named.size else 0))
-        right.append(named)
-    rows, columns = np.concatenate(left), np.concatenate(right)
-    graph = coo_array((np.ones(rows.size), (rows, columns)), shape=(goods + activities,) * 2)
-    return connected_components(graph, directed=False)[1].astype(np.intp)
+    """The number of the component that every good, then every activity, belongs to, (goods + activities,)."""
+    label = network.linked
+    groups = (*policy.quotas, *policy.corridors, *policy.rate_quotas)
+    for group in groups:
+        named = np.flatnonzero(np.bincount(label[network.route_good[group.routes]]))
+        if named.size > 1:
+            label = np.where(np.isin(label, named[1:]), named[0], label)
+    return label
 
 
 def split(network: Network, policy: Policy) -> tuple[Part, ...]:

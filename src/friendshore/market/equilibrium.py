@@ -17,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from friendshore.errors import MarketError
 from friendshore.market.certificate import refuse, refuse_infeasible, relief
+from friendshore.market.ces import Armington
 from friendshore.market.components import Part, part_state, split
 from friendshore.market.curves import Array, sum_by
 from friendshore.market.network import Network
@@ -25,6 +26,7 @@ from friendshore.market.policy import Policy
 from friendshore.market.solution import BY_ROWS, Solution, market_name
 from friendshore.market.system import Point, System
 
+_kind: type[System] = System  # the plain arrays, or `compiled`'s loops
 RAMPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)  # relative widths of the slope at the choke price
 
 
@@ -71,18 +73,26 @@ def solve(network: Network, policy: Policy, *, start: Array | None = None, steps
     return _joined(network, policy, parts, solved, time.perf_counter() - began)
 
 
+def take(kind: type[System]) -> None:
+    """Solve with these equations from now on: `System`, or a kind of it that says the same faster."""
+    global _kind
+    _kind = kind
+
+
 def _solve_part(
     network: Network, policy: Policy, start: Array | None, steps: int, began: float | None = None
 ) -> Solution:
     began = time.perf_counter() if began is None else began
-    system = System(network, policy)
+    system = (Armington if network.sourcing == "ces" else _kind)(network, policy)
     x = system.start()
     if start is not None and start.size == x.size + system.markets:
         x, short = start[: x.size].copy(), start[x.size :]
         system.unserved_at = np.flatnonzero((short > 0.0) & ~system.dead).astype(np.intp)
         x = np.concatenate([x, short[system.unserved_at]])
     x, point, taken, method = _search(system, x, steps)
-    return _solution(system, x, point, taken, time.perf_counter() - began, method)
+    solution = _solution(system, x, point, taken, time.perf_counter() - began, method)
+    system.close()
+    return solution
 
 
 def _joined(
@@ -285,7 +295,8 @@ def _solution(system: System, x: Array, point: Point, taken: int, seconds: float
     n = system.network
     z = x[system.sources :]
     first = system.n_quota + system.n_corridor
-    levy = np.zeros(n.route_source.size)
+    levy = system.take()
+    levy.fill(0.0)
     levy[system.floored] = point.levy
     unserved = np.where(
         system.dead, np.maximum(point.wanted + system.fixed_use, 0.0), np.clip(point.unserved, 0.0, point.wanted)
@@ -294,14 +305,15 @@ def _solution(system: System, x: Array, point: Point, taken: int, seconds: float
     discarded = np.where(on_floor, np.maximum(point.excess, 0.0), 0.0)
     residual = np.abs(point.excess - discarded).max(initial=0.0)
     rents = np.maximum(z[:first], 0.0)
-    undetermined = _undetermined(system, point)
+    flow = system.flows(point)
+    undetermined = _undetermined(system, point, flow)
     return Solution(
         price=point.price,
         index=point.index,
         share=point.share,
-        flow=system._flow(point, np.arange(n.route_source.size)),
+        flow=flow,
         cif=point.cif,
-        before_levy=point.delivered - levy,
+        before_levy=np.subtract(point.delivered, levy, out=system.take()),
         levy=levy,
         delivered=point.delivered,
         wanted=point.wanted,
@@ -319,7 +331,7 @@ def _solution(system: System, x: Array, point: Point, taken: int, seconds: float
         corridor_rent=rents[system.n_quota :],
         rate=np.array(z[first + system.n_recovery : system.fixed_extras]),
         recovery_charge=np.maximum(z[first : first + system.n_recovery], 0.0),
-        tariff=point.rate - 1.0,
+        tariff=np.subtract(point.rate, 1.0, out=system.take()),
         residual_t=float(residual),
         steps=taken,
         seconds=seconds,
@@ -330,7 +342,7 @@ def _solution(system: System, x: Array, point: Point, taken: int, seconds: float
     )
 
 
-def _undetermined(system: System, point: Point) -> tuple[tuple[int, float, float], ...]:
+def _undetermined(system: System, point: Point, flow: Array) -> tuple[tuple[int, float, float], ...]:
     """Producers whose price changes nothing within an interval: at capacity, selling only where the levy fills the gap.
 
     Lower end: the price at which supply would leave its capacity. Upper end: the price at which the first levy vanishes.
@@ -338,15 +350,17 @@ def _undetermined(system: System, point: Point) -> tuple[tuple[int, float, float
     n, p = system.network, system.policy
     if not system.floored.size:
         return ()
-    by_price = system._by_cif(point)
-    flow = system._flow(point, np.arange(n.route_source.size))
-    busy = flow > 0.0
-    moves = sum_by(n.route_source, busy * np.abs(by_price), system.sources)
     bends = sum_by(p.out_source, p.out_coef * point.level_slope[p.out_tranche] * point.receipt_slope, system.sources)
-    sold = sum_by(n.route_source, flow, system.sources) > 1e-9 * system.size
+    made = sum_by(p.out_source, p.out_coef * point.level[p.out_tranche], system.sources)
+    sold = made + n.stock_release - point.excess
+    rate = point.rate[system.floored]
+    filled = system.floored[rate + point.levy_slope * np.where(system.floor_on_cif, 1.0, rate) == 0.0]
+    held = sum_by(n.route_source[filled], flow[filled], system.sources)
     found = []
-    for i in np.flatnonzero((moves == 0.0) & (bends == 0.0) & sold):
-        routes = np.flatnonzero((n.route_source == i) & busy)
+    for i in np.flatnonzero((bends == 0.0) & (sold > 1e-9 * system.size) & (held >= sold * (1.0 - 1e-6))):
+        routes = np.flatnonzero((n.route_source == i) & (flow > 0.0))
+        if not np.isin(routes, filled).all():
+            continue
         under = np.searchsorted(system.floored, routes)
         base = np.where(p.gap_on_cif[routes], point.cif[routes], point.delivered[routes] - point.levy[under])
         steep = (1.0 + p.export_tax[routes]) * np.where(p.gap_on_cif[routes], 1.0, point.rate[routes])

@@ -13,6 +13,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from friendshore.market.curves import Array, Demand, Index, Supply
 
@@ -29,7 +31,7 @@ class Network:
 
     goods: tuple[str, ...]
     countries: tuple[str, ...]
-    sourcing: Literal["logit", "homogeneous"]
+    sourcing: Literal["logit", "homogeneous", "ces"]
 
     source_good: Index
     source_country: Index
@@ -108,6 +110,31 @@ class Network:
             r, c = row[self.route_market[routes]], column[self.route_source[routes]]
             made.append(Block(g, _span(sources), _span(markets), _span(routes), r, c, r * sources.size + c))
         return tuple(made)
+
+    @cached_property
+    def spare(self) -> list[Array]:
+        """Arrays by route that nobody looks at: fresh pages cost more than what is written to them."""
+        return []
+
+    @cached_property
+    def attraction(self) -> Array:
+        """Score of each route at a delivered price of zero, ln w0 + theta d0."""
+        return self.log_share + self.theta[self.route_market] * self.delivered0
+
+    @cached_property
+    def routes_out(self) -> Index:
+        """How many routes leave each source."""
+        return np.bincount(self.route_source, minlength=self.source_good.size)
+
+    @cached_property
+    def linked(self) -> Index:
+        """The number of the component that every good, then every activity, belongs to by recipes and recovery bounds."""
+        goods, activities = len(self.goods), len(self.activities)
+        left = [self.out_activity + goods, self.in_activity + goods, self.recovery_activity + goods]
+        right = [self.source_good[self.out_source], self.market_good[self.in_market], self.recovery_host + goods]
+        rows, columns = np.concatenate(left), np.concatenate(right)
+        graph = coo_array((np.ones(rows.size), (rows, columns)), shape=(goods + activities,) * 2)
+        return connected_components(graph, directed=False)[1].astype(np.intp)
 
     def source_index(self) -> dict[tuple[str, str], int]:
         return {

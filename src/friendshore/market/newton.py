@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from friendshore.market.curves import Array, Index
@@ -17,8 +18,8 @@ TOLERANCE = 1e-12  # of each market's size; what Newton aims for
 ACCEPTED = 1e-10  # what counts as solved when rounding stops it short of that
 SHRINK = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
 SINGLE_FROM = 256  # rows from which single-precision factors pay
-KEEP_BELOW = 1e-3  # residual below which a Jacobian that still works is kept
-KEEP_RATE = 0.05  # and how far it must bring the residual down in a step
+KEEP_BELOW = 0.1  # residual below which a Jacobian that still works is kept
+KEEP_RATE = 0.3  # and how far it must bring the residual down in a step
 STEP_LIMIT = 1.0  # largest move of a log price in a clipped step
 LARGEST_FALL = -1.0 + 1e-6  # largest relative fall of a price in one step; the floor stands above it
 LARGEST_RISE = 1e3  # and largest relative rise
@@ -29,7 +30,7 @@ Style = Literal["price", "log", "clip"]
 class Factors:
     """The LU factors of a Jacobian, in double or in single precision."""
 
-    lu: Array
+    lu: NDArray[np.floating[Any]]
     pivot: Index
     single: bool
 
@@ -40,7 +41,7 @@ class Factors:
         return step.astype(float) if info == 0 and np.isfinite(step).all() else None
 
 
-def factor(matrix: Array, *, single: bool = False) -> Factors | None:
+def factor(matrix: NDArray[np.floating[Any]], *, single: bool = False) -> Factors | None:
     """LU factors, in place; None where the matrix is singular to working precision.
 
     A row-major matrix is the column-major transpose, which LAPACK factors without a copy and solves transposed. In single
@@ -50,11 +51,11 @@ def factor(matrix: Array, *, single: bool = False) -> Factors | None:
     if single:
         lu, pivot, info = lapack.sgetrf(np.asarray(matrix.T, dtype=np.float32), overwrite_a=True)
     else:
-        lu, pivot, info = lapack.dgetrf(matrix.T, overwrite_a=True)
+        lu, pivot, info = lapack.dgetrf(np.asarray(matrix.T, dtype=np.float64), overwrite_a=True)
     return Factors(lu, pivot, single) if info == 0 else None
 
 
-def factor_solve(matrix: Array, right: Array) -> Array | None:
+def factor_solve(matrix: NDArray[np.floating[Any]], right: Array) -> Array | None:
     """One solve, the factors thrown away; None where the matrix is singular."""
     factors = factor(matrix)
     return factors.solve(right) if factors is not None else None
@@ -94,18 +95,21 @@ def newton(
     norm = float(np.abs(rows).max(initial=0.0))
     stalled = 0
     damping = pull
-    factors, single = None, True
+    factors, single, secant = None, True, Secant()
     for step in range(steps):
         if norm <= goal:
             return x, point, norm, step
         if factors is None:
-            matrix = system.jacobian(point, by_z, by_f, on_floor)
+            coarse = single and rows.size >= SINGLE_FROM
+            matrix = system.jacobian(point, by_z, by_f, on_floor, single=coarse)
             if damping:
                 diagonal = np.arange(sources)
                 matrix[diagonal, diagonal] += damping
-            factors = factor(matrix, single=single and rows.size >= SINGLE_FROM)
+            factors, secant = factor(matrix, single=coarse), Secant()
         last_size = rows.size
         direction = factors.solve(-rows) if factors is not None else None
+        if direction is not None:
+            direction = secant.corrected(direction)
         if direction is None:
             matrix = system.jacobian(point, by_z, by_f, on_floor)
             diagonal = np.arange(matrix.shape[0])
@@ -116,7 +120,8 @@ def newton(
         merit = float(rows @ rows)
         best: tuple[float, Array, Point, Array, Array, Array, Mask] | None = None
         for trial, scale in _trials(system, x, direction, style):
-            np.clip(trial[:sources], system.floor, system.ceiling, out=trial[:sources])
+            np.maximum(trial[:sources], system.floor, out=trial[:sources])
+            np.minimum(trial[:sources], system.ceiling, out=trial[:sources])
             with np.errstate(
                 over="ignore", invalid="ignore"
             ):  # a bold trial may overflow: it is then not finite, not taken
@@ -124,8 +129,12 @@ def newton(
                 parts = system.residual(trial, trial_point, smooth)
                 trial_rows = parts[0]
                 trial_merit = float(trial_rows @ trial_rows)
+            dropped: Point | None = trial_point
             if np.isfinite(trial_merit) and (best is None or trial_merit < best[0]):
+                dropped = best[2] if best is not None else None
                 best = (trial_merit, trial, trial_point, *parts)
+            if dropped is not None:
+                system.release(dropped)
             if trial_merit <= (1.0 - 1e-3 * scale) * merit:
                 break
         if best is None:
@@ -142,6 +151,8 @@ def newton(
         else:
             stalled = max(stalled - 1, 0)
             damping = damping * 0.5 if scale == 1.0 else damping
+        secant.taken(best[1] - x)
+        system.release(point)
         _, x, point, rows, by_z, by_f, on_floor = best
         if patience and system.unserved_at.size > 3 and step >= patience:
             return x, point, float(np.abs(rows).max(initial=0.0)), step + 1
@@ -156,6 +167,35 @@ def newton(
     return x, point, norm, steps
 
 
+class Secant:
+    """What the steps since the last factors have taught of the Jacobian: Broyden's updates, one vector pair each.
+
+    B <- B + F+ s' / s's, where B s = -F held before the step s; then H+ v = H v - w (s'Hv) / (s's + s'w), w = H F+.
+
+    Source: Broyden (1965); Kelley (1995), section 7.3, for the form without matrices.
+    """
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Array, Array, float]] = []
+        self.last: Array | None = None
+
+    def taken(self, step: Array) -> None:
+        self.last = step
+
+    def corrected(self, direction: Array) -> Array:
+        """The quasi-Newton direction, given that of the old factors."""
+        if self.last is None or self.last.size != direction.size:
+            return direction
+        for step, turn, length in self.pairs:
+            direction = direction - turn * (float(step @ direction) / length)
+        step, turn = self.last, -direction
+        length = float(step @ step + step @ turn)
+        if length <= 0.0:
+            return direction
+        self.pairs.append((step, turn, length))
+        return direction - turn * (float(step @ direction) / length)
+
+
 def _trials(system: System, x: Array, direction: Array, style: Style) -> Iterator[tuple[Array, float]]:
     """Points to try along a Newton direction, boldest first, each with its share of the step.
 
@@ -165,9 +205,9 @@ def _trials(system: System, x: Array, direction: Array, style: Style) -> Iterato
     `clip` try the full clipped step too, so that one price without a slope does not hold back the others.
     """
     sources = system.sources
-    longest = float(np.abs(direction[:sources]).max(initial=0.0))
-    clipped = np.clip(direction[:sources], -STEP_LIMIT, STEP_LIMIT)
-    shorten = min(1.0, STEP_LIMIT / longest) if style == "log" and longest > 0.0 else 1.0
+    clipped = np.maximum(np.minimum(direction[:sources], STEP_LIMIT), -STEP_LIMIT)
+    longest = float(np.abs(direction[:sources]).max(initial=0.0)) if style == "log" else 0.0
+    shorten = min(1.0, STEP_LIMIT / longest) if longest > 0.0 else 1.0
     for n_try, scale in enumerate(SHRINK):
         if (style == "price" and n_try == 1) or (style == "log" and n_try == 0 and shorten < 1.0):
             trial = x + direction
@@ -175,7 +215,8 @@ def _trials(system: System, x: Array, direction: Array, style: Style) -> Iterato
             yield trial, 1.0
         trial = x + scale * shorten * direction
         if style == "price":
-            trial[:sources] = x[:sources] + np.log1p(np.clip(scale * direction[:sources], LARGEST_FALL, LARGEST_RISE))
+            step = np.minimum(np.maximum(scale * direction[:sources], LARGEST_FALL), LARGEST_RISE)
+            trial[:sources] = x[:sources] + np.log1p(step)
         elif style == "clip":
             trial[:sources] = x[:sources] + scale * clipped
         yield trial, scale
@@ -186,11 +227,15 @@ def _admit(system: System, x: Array, point: Point) -> tuple[Array, Point]:
     if system.ramp:
         return x, point
     choke = system.network.demand.choke
-    short = (point.index > choke) & ~system.dead & (point.wanted > 0.0)
+    short = point.index > choke
+    if not short.any():
+        return x, point
+    short &= ~system.dead & (point.wanted > 0.0)
     short[system.unserved_at] = False
     new = np.flatnonzero(short).astype(np.intp)
     if not new.size:
         return x, point
     system.unserved_at = np.concatenate([system.unserved_at, new])
     x = np.concatenate([x, np.zeros(new.size)])
+    system.release(point)
     return x, system.evaluate(x)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from friendshore import faces
 from friendshore.errors import InputRefused
-from friendshore.market.curves import Array, Index, Tranches, slice_supply
+from friendshore.market.curves import Array, Index, Tranches, slice_supply, sum_by
 from friendshore.market.network import Mask, Network
 
 
@@ -34,6 +35,35 @@ class RateGroup(Group):
 
     rate_in: float
     rate_out: float
+
+
+@dataclass(frozen=True)
+class Overflow(Group):
+    """Routes that fill a corridor and go the old way beyond it: every tonne pays the old freight, `tonnes` of it save."""
+
+    saving_usd_t: float
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Take-or-pay tonnes on one route at max(floor, min(p, cap) + upside * max(0, p - cap)), p the seller's price."""
+
+    clause: str
+    route: int
+    tonnes: float
+    floor: float
+    cap: float
+    upside: float
+
+    def paid(self, price: float) -> float:
+        """USD/t that the buyer pays at the seller's gate."""
+        return max(self.floor, min(price, self.cap) + self.upside * max(0.0, price - self.cap))
+
+    def slope(self, price: float) -> float:
+        """How much more a dollar on the market price makes the buyer pay."""
+        if self.paid(price) <= self.floor:
+            return 0.0
+        return 1.0 if price < self.cap else self.upside
 
 
 @dataclass(frozen=True)
@@ -58,6 +88,8 @@ class Policy:
     quotas: tuple[Group, ...]
     rate_quotas: tuple[RateGroup, ...]
     corridors: tuple[Group, ...]
+    overflows: tuple[Overflow, ...]
+    priced: tuple[Priced, ...]
     purchases: Array  # (M,) reserve net purchases
     reserve_holder: tuple[tuple[int, float, str, str], ...]  # market, tonnes, owner, clause
 
@@ -75,13 +107,25 @@ class Policy:
     in_coef: Array
     subsidy_terms: tuple[tuple[Index, float, tuple[tuple[str, float], ...], str], ...]
     contract_terms: tuple[tuple[Index, tuple[tuple[str, float], ...], str], ...]
+    paid_by_users: frozenset[str]  # clauses whose subsidies users pay
+
+    @cached_property
+    def closed(self) -> Index:
+        """Routes that are not open."""
+        return np.flatnonzero(~self.open)
+
+    @cached_property
+    def promised(self) -> Index:
+        """Routes with take-or-pay tonnes."""
+        return np.flatnonzero(self.offtake)
 
 
-def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
+def impose(network: Network, wedges: Iterable[faces.Wedge], *, full: frozenset[int] = frozenset()) -> Policy:
     """The arrays of `wedges` on `network`.
 
     A replacing tariff or export tax takes the place of the base term, an adding one comes on top. Where two price gaps
-    name one route, the higher reference holds. A quota of zero tonnes closes its routes.
+    name one route, the higher reference holds. A quota of zero tonnes closes its routes. `full` are the places in `wedges`
+    of corridors with a way around that are known to overflow: what decides there is the old freight.
     """
     wedges = list(wedges)
     lanes = Lanes(network)
@@ -97,8 +141,10 @@ def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
     quotas: list[Group] = []
     rate_quotas: list[RateGroup] = []
     corridors: list[Group] = []
+    overflows: list[Overflow] = []
+    priced: list[Priced] = []
     reserves: list[tuple[int, float, str, str]] = []
-    for wedge in wedges:
+    for place, wedge in enumerate(wedges):
         match wedge:
             case faces.Tariff():
                 r = lanes.find(wedge.lane)
@@ -143,14 +189,23 @@ def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
                     if wedge.lanes
                     else np.zeros(0, np.intp)
                 )
-                freight[r] = np.maximum(freight[r] - wedge.freight_saving_usd_t, 0.0)
+                saving = wedge.freight_saving_usd_t
+                if place in full and wedge.capacity_t is not None:
+                    overflows.append(Overflow(wedge.clause, r, wedge.capacity_t, wedge.owner, saving))
+                    continue
+                freight[r] = np.maximum(freight[r] - saving, 0.0)
                 if wedge.capacity_t is not None and r.size:
                     corridors.append(Group(wedge.clause, r, wedge.capacity_t, wedge.owner))
             case faces.Offtake():
                 lane = faces.Lane(
                     good=wedge.good, exporters=frozenset({wedge.exporter}), importers=frozenset({wedge.importer})
                 )
-                offtake[lanes.find(lane, domestic=True)] += wedge.tonnes
+                r = lanes.find(lane, domestic=True)
+                offtake[r] += wedge.tonnes
+                if wedge.floor_usd_t is not None or wedge.cap_usd_t is not None:
+                    low = -np.inf if wedge.floor_usd_t is None else wedge.floor_usd_t
+                    high = np.inf if wedge.cap_usd_t is None else wedge.cap_usd_t
+                    priced += [Priced(wedge.clause, int(one), wedge.tonnes, low, high, wedge.upside) for one in r]
             case faces.Reserve():
                 market = lanes.market(wedge.good, wedge.country)
                 if market >= 0:
@@ -180,6 +235,8 @@ def impose(network: Network, wedges: Iterable[faces.Wedge]) -> Policy:
         quotas=tuple(_live(group, open_) for group in quotas if open_[group.routes].any()),
         rate_quotas=tuple(rate_quotas),
         corridors=tuple(corridors),
+        overflows=tuple(overflows),
+        priced=tuple(one for one in priced if open_[one.route]),
         purchases=purchases,
         reserve_holder=tuple(reserves),
         **produce,
@@ -231,10 +288,17 @@ def _producers(
     """
     goods, countries = network.goods, network.countries
     output_name = [(goods[network.source_good[s]], countries[network.source_country[s]]) for s in network.out_source]
+
+    def makes(row: int, of: faces.Contract | faces.Subsidy) -> bool:
+        """Whether a recipe row is output that a measure supports."""
+        good, country = output_name[row]
+        named = not of.activities or network.activities[network.out_activity[row]] in of.activities
+        return good == of.good and country in of.producers and named
+
     base = network.supply.level[network.out_activity] * network.out_coef
     cap: dict[int, float] = {}
     for contract in contracts:
-        rows = [o for o, (g, c) in enumerate(output_name) if g == contract.good and c in contract.producers]
+        rows = [o for o in range(len(output_name)) if makes(o, contract)]
         if contract.cap_t is None:
             continue
         for country in {output_name[o][1] for o in rows}:
@@ -274,10 +338,9 @@ def _producers(
     subsidy = np.zeros(out_row.size)
     strike, upside = np.full(out_row.size, -np.inf), np.ones(out_row.size)
     strike_dispersion = np.zeros(out_row.size)
-    names = [output_name[o] for o in out_row]
     subsidy_terms = []
     for s in subsidies:
-        hit = np.array([i for i, (g, c) in enumerate(names) if g == s.good and c in s.producers], dtype=np.intp)
+        hit = np.array([i for i, o in enumerate(out_row) if makes(int(o), s)], dtype=np.intp)
         subsidy[hit] += s.usd_t
         subsidy_terms.append((hit, s.usd_t, s.payers, s.clause))
     contract_terms: list[tuple[Index, tuple[tuple[str, float], ...], str]] = []
@@ -287,11 +350,7 @@ def _producers(
     covered = (np.arange(tranche_activity.size) == first_of)[out_tranche]
     for contract in contracts:
         hit = np.array(
-            [
-                i
-                for i, (g, c) in enumerate(names)
-                if g == contract.good and c in contract.producers and (contract.cap_t is None or covered[i])
-            ],
+            [i for i, o in enumerate(out_row) if makes(int(o), contract) and (contract.cap_t is None or covered[i])],
             dtype=np.intp,
         )
         strike[hit] = contract.strike_usd_t
@@ -315,7 +374,28 @@ def _producers(
         "in_coef": network.in_coef[in_row],
         "subsidy_terms": tuple(subsidy_terms),
         "contract_terms": tuple(contract_terms),
+        "paid_by_users": frozenset(s.clause for s in subsidies if s.paid_by_users),
     }
+
+
+def reached(network: Network, policy: Policy) -> Mask:
+    """Markets that some open route serves, (M,)."""
+    served = np.diff(network.market_start, append=network.route_source.size)
+    left: Mask = served > np.bincount(network.route_market[policy.closed], minlength=served.size)
+    return left
+
+
+def sellable(network: Network, policy: Policy) -> Mask:
+    """Sources from which some route is open, (I,)."""
+    leave = network.route_source[policy.closed]
+    left: Mask = network.routes_out > np.bincount(leave, minlength=network.routes_out.size)
+    return left
+
+
+def owed(policy: Policy, rows: Index, size: int) -> Array:
+    """Take-or-pay tonnes summed by source or by market, whichever `rows` gives of each route."""
+    under = policy.promised
+    return sum_by(rows[under], policy.offtake[under], size)
 
 
 def _expand(rows_of: Index, tranche_activity: Index) -> tuple[Index, Index]:

@@ -237,14 +237,16 @@ def balance(
         read.add("out_coef", outputs)[:] -= weight * (received - price) * s.level[p.out_tranche]
         for name, by in _by_contract(price, p).items():
             read.add(name, outputs)[:] -= weight * by * made
-    if "subsidy" in chosen:
-        for rows, usd_t, payers, _clause in p.subsidy_terms:
+    paid = [terms for terms in p.subsidy_terms if ("users" if terms[3] in p.paid_by_users else "subsidy") in chosen]
+    if paid:
+        for rows, usd_t, payers, _clause in paid:
             weight = _charged(rows, payers, n, p, weigh)
             np.add.at(read.level, p.out_tranche[rows], -weight * usd_t * p.out_coef[rows])
             read.add("out_coef", outputs)[rows] -= weight * usd_t * s.level[p.out_tranche[rows]]
         weight, count = np.zeros(outputs), np.zeros(outputs)
-        for rows, _usd_t, payers, _clause in p.subsidy_terms:
+        for rows, _usd_t, payers, _clause in paid:
             weight[rows] += _charged(rows, payers, n, p, weigh)
+        for rows, *_rest in p.subsidy_terms:
             count[rows] += 1.0
         # Where several subsidies meet, a dollar more is shared by those who pay them already; where none stands, by nobody.
         read.add("subsidy", outputs)[:] -= np.where(count > 0, weight / np.maximum(count, 1.0), 0.0) * made
@@ -257,6 +259,11 @@ def balance(
         read.index += np.bincount(n.route_market, weights=importer * p.offtake, minlength=read.index.size)
         read.delivered -= importer * p.offtake
         read.add("offtake", routes)[:] += importer * (s.index[n.route_market] - s.delivered)
+        for one in p.priced:
+            gains, at_gate = float(exporter[one.route] - importer[one.route]), int(n.route_source[one.route])
+            at_market = float(s.price[at_gate])
+            read.price[at_gate] += gains * (one.slope(at_market) - 1.0) * one.tonnes
+            read.add("offtake", routes)[one.route] += gains * (one.paid(at_market) - at_market)
     if "stock" in chosen:
         read.price += seller * n.stock_release
         read.add("stock_release", read.price.size)[:] += seller * s.price
@@ -307,12 +314,12 @@ def sensitivities(network: Network, policy: Policy, solved: Solution, outcome: R
 
     Raises
     ------
-    MarketError   the market is homogeneous, or a price is undetermined there, so that no derivative exists
+    MarketError   the market is homogeneous or CES, or a price is undetermined there, so that no derivative exists
 
     Source: the implicit function theorem in its adjoint form; Giles and Pierce (2000).
     """
     if network.sourcing != "logit":
-        raise MarketError("sensitivities need logit sourcing: flows of homogeneous goods have no derivative")
+        raise MarketError(f"sensitivities need logit sourcing, and this market is {network.sourcing}")
     system, x, point, held = _at(network, policy, solved)
     by_f = held.astype(float)
     matrix = system.jacobian(point, 1.0 - by_f, by_f, _discards(system, x))

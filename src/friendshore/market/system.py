@@ -8,13 +8,15 @@ a recovery bound, the applied rate of a tariff-rate quota, the tonnes a market g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from friendshore.market.curves import Array, Index, demand, sum_by, tranche_supply
 from friendshore.market.network import Mask, Network
-from friendshore.market.policy import Policy
+from friendshore.market.policy import Policy, owed, reached, sellable
 from friendshore.market.solution import price_scale
 from friendshore.market.sourcing import source
 
@@ -84,23 +86,14 @@ class System:
         self.network, self.policy = network, policy
         n = network
         self.sources, self.markets = n.source_good.size, n.market_good.size
-        # Everything about a route that no unknown moves, worked out once: delivered = (p (1 + x) + fixed) (1 + t) + duty.
-        self.theta_route = n.theta[n.route_market]
-        self.attraction = np.where(policy.open, n.log_share + self.theta_route * n.delivered0, -np.inf)
-        self.exported = 1.0 + policy.export_tax if policy.export_tax.any() else None
-        self.fixed_cif = policy.export_specific + policy.freight + n.premium
-        self.rate = 1.0 + policy.tariff
-        self.left_out = n.fob_valued * policy.freight  # freight outside the customs value
-        self.fixed_duty = policy.specific - policy.tariff * self.left_out
-        self.floored = np.flatnonzero(np.isfinite(policy.reference)).astype(np.intp)
+        self._land()
         self.floor_reference = policy.reference[self.floored]
         self.floor_on_cif = policy.gap_on_cif[self.floored]
         self.floor_phase, self.floor_spread = policy.phase[self.floored], policy.dispersion[self.floored]
         self.full = all(block.full for block in n.blocks)
-        self.with_offtake = bool(policy.offtake.any())
-        self.offtake_in = sum_by(n.route_market, policy.offtake, self.markets)
-        reachable = sum_by(n.route_market, policy.open.astype(float), self.markets) > 0
-        self.dead = ~reachable
+        self.offtake_in = owed(policy, n.route_market, self.markets)
+        self.offtake_out = owed(policy, n.route_source, self.sources)
+        self.dead = ~reached(n, policy)
         # Where nothing can be bought a reserve can still sell; nobody can build a stock.
         self.purchases = np.where(self.dead, np.minimum(policy.purchases, 0.0), policy.purchases)
         self.stock_build = np.where(self.dead, 0.0, n.stock_build)
@@ -111,14 +104,23 @@ class System:
         self.contracted = bool(np.isfinite(policy.strike).any())
         self.one_per_output = np.ones(policy.out_source.size)
         self.running_cost = (n.fixed_cost - n.support)[policy.tranche_activity]
-        self.offtake_out = sum_by(n.route_source, policy.offtake, self.sources)
         self.size = np.maximum(n.source_size, 1e-300)
-        leaves = sum_by(n.route_source, policy.open.astype(float), self.sources)
-        self.stranded = leaves == 0  # nobody may buy: what is made goes to waste
+        self.stranded = ~sellable(n, policy)  # nobody may buy: what is made goes to waste
         self.floor = np.log(np.maximum(n.source_floor, 1e-300))
         self.ceiling = np.log(np.where(n.source_price > 0, n.source_price, price_scale(n))) + CEILING
         self._extras()
         self._pairs()
+
+    def _land(self) -> None:
+        """Everything about a route that no unknown moves, worked out once: delivered = (p (1 + x) + fixed) (1 + t) + duty."""
+        n, p = self.network, self.policy
+        self.attraction = n.attraction if not p.closed.size else np.where(p.open, n.attraction, -np.inf)
+        self.exported = 1.0 + p.export_tax if p.export_tax.any() else None
+        self.fixed_cif = p.export_specific + p.freight + n.premium
+        self.rate = 1.0 + p.tariff
+        self.left_out = n.fob_valued * p.freight  # freight outside the customs value
+        self.fixed_duty = p.specific - p.tariff * self.left_out
+        self.floored = np.flatnonzero(np.isfinite(p.reference)).astype(np.intp)
 
     # -- layout -------------------------------------------------------------------------------------------------------
 
@@ -150,8 +152,6 @@ class System:
         self.member_extra = np.repeat(np.array(numbers, dtype=np.intp), sizes)
         self.member_route = np.concatenate([np.zeros(0, dtype=np.intp), *self.group_routes])
         self.member_is_rate = self.member_extra >= first + self.n_recovery
-        order = np.argsort(self.member_route, kind="stable")
-        self.sharing = _pairs_with_equal(self.member_route[order], order)
         # A recovery bound acts on every tranche of its activities.
         self.recovery_terms: list[tuple[Index, Index, float]] = []
         for a, h, content_h in zip(n.recovery_activity, n.recovery_host, content, strict=True):
@@ -164,8 +164,11 @@ class System:
         self.unserved_at: Index = np.zeros(0, dtype=np.intp)
 
     def _pairs(self) -> None:
-        """Recipe couplings between goods, as index lists that the Jacobian only has to weight."""
+        """What joins unknowns, as index lists that the Jacobian only has to weight: recipes, and routes under two limits."""
         p, n = self.policy, self.network
+        order = np.argsort(self.member_route, kind="stable")
+        self.sharing = _pairs_with_equal(self.member_route[order], order)
+        self.theta_route = n.theta[n.route_market]
         order_in = np.argsort(p.in_tranche, kind="stable")
         order_out = np.argsort(p.out_tranche, kind="stable")
         tranche_in, tranche_out = p.in_tranche[order_in], p.out_tranche[order_out]
@@ -281,6 +284,16 @@ class System:
         point.limits = self._limits(z, point)
         return point
 
+    def take(self) -> Array:
+        """An array by route, its contents of no meaning."""
+        return np.empty(self.network.route_source.size)
+
+    def release(self, point: Point) -> None:
+        """Say that nobody looks at this point again: whoever keeps its large arrays may use them anew."""
+
+    def close(self) -> None:
+        """Say that nothing more is asked of this system."""
+
     def _unserved(self, index: Array, wanted: Array, z: Array) -> tuple[Array, Array]:
         """Tonnes that final users go without, and their slope in the index."""
         slope = np.zeros(self.markets)
@@ -308,6 +321,13 @@ class System:
 
     def _flow(self, point: Point, routes: Index) -> Array:
         return point.share[routes] * point.spot[self.network.route_market[routes]] + self.policy.offtake[routes]
+
+    def flows(self, point: Point) -> Array:
+        """Tonnes on every route, (R,)."""
+        flow = np.take(point.spot, self.network.route_market, out=self.take(), mode="clip")
+        flow *= point.share
+        flow += self.policy.offtake
+        return flow
 
     def _by_cif(self, point: Point) -> Array:
         """dd/dcif: one plus the duty, less what a binding levy gives back."""
@@ -367,8 +387,10 @@ class System:
 
     # -- derivatives --------------------------------------------------------------------------------------------------
 
-    def jacobian(self, point: Point, by_z: Array, by_f: Array, on_floor: Mask) -> Array:
-        """Derivative of `residual` by (log prices, extras), (N, N)."""
+    def jacobian(
+        self, point: Point, by_z: Array, by_f: Array, on_floor: Mask, *, single: bool = False
+    ) -> NDArray[np.floating[Any]]:
+        """Derivative of `residual` by (log prices, extras), (N, N); where `single` digits do, a quicker kind may give those."""
         n, p = self.network, self.policy
         total = self.sources + self.extras
         out = np.zeros((total, total))
