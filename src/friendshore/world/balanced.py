@@ -51,8 +51,16 @@ def solve(chain: Chain, found: list[shares.Comparison]) -> tuple[dict[Key, float
     Keys: ('level', process, country), ('flow', good, exporter, importer), ('use' | 'build' | 'draw', good, country).
     """
     draft = _draft_of(chain)
+    return settle(chain, draft, _targets_of(chain, draft, found))
+
+
+def settle(chain: Chain, draft: Draft, targets: tuple[reconcile.Target, ...]) -> tuple[dict[Key, float], reconcile.Fit]:
+    """The same for a draft of priors: tonnes that balance to the last digit, and how the fit ended.
+
+    Of `chain` only goods, recipes and world output are used.
+    """
     rows, right = _balances(chain, draft)
-    fit = _fit(draft, rows, right, _targets_of(chain, draft, found))
+    fit = _fit(draft, rows, right, targets)
     values = {key: float(value) for key, value in zip(draft.keys, fit.values, strict=True)}
     return _exact(chain, _net_stocks(chain, values)), fit
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from friendshore.world import shares
+from friendshore.world import doubts, shares
 from friendshore.world.tables import COLUMNS, PROVENANCE, World, table_names
 
 BALANCE = 1e-12  # of a good's world output
 PLACES_MAX = 120
 EU_MEMBERS = 27
+SHARES_BIND = 60  # comparisons with published shares that a world of this many goods must stand
+WHOLE_WORLD = 45  # goods
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def check(world: World) -> list[Check]:
         _recoveries,
         _shares,
         _conflicts,
+        _width,
+        _preferred,
     ):
         found.extend(part(world))
     return found
@@ -232,7 +236,7 @@ def _territories(world: World) -> Iterator[Check]:
 
 
 def _activities(world: World) -> Iterator[Check]:
-    live = world.activities.filter(~pl.col("id").is_in(world.recoveries["host"].to_list()))
+    live = world.activities.filter(pl.col("id").is_in(world.recipes["activity"].to_list()))  # a bare host earns nothing
     bad = live.filter(~(pl.col("margin_usd_t").fill_null(0.0) > 0.0))
     yield Check("every margin is positive", bad.height == 0, bad.height, 0, "activities")
     clipped = live.filter(pl.col("clipped").fill_null(False)).height
@@ -289,3 +293,39 @@ def _conflicts(world: World) -> Iterator[Check]:
     yield Check("every conflict is explained in tonnes", told == clash.height, told, clash.height, "shares")
     named = world.stocks.filter(pl.col("note").fill_null("") != "").height
     yield Check("every stock change is named", named == world.stocks.height, named, world.stocks.height, "stocks")
+
+
+def _width(world: World) -> Iterator[Check]:
+    """A world of every mineral is held against enough published shares; a smaller one against what it has."""
+    bound = world.shares.filter(pl.col("status") == "binds").height
+    least = SHARES_BIND if world.goods.height >= WHOLE_WORLD else 0
+    yield Check(
+        f"at least {SHARES_BIND} shares bind from {WHOLE_WORLD} goods on", bound >= least, bound, least, "shares"
+    )
+
+
+def _preferred(world: World) -> Iterator[Check]:
+    """No share binds on a source of unclear licence where USGS or IEA give the same within three points."""
+    free = {name for name, licence in world.sources.select("id", "licence").iter_rows() if doubts.clear(licence)}
+    preferred = {
+        (row["stage"], row["country"], row["source"]): row["published_pct"]
+        for row in world.shares.iter_rows(named=True)
+        if row["source"] in (shares.SOURCES["usgs"], shares.SOURCES["iea"])
+    }
+    passed_by = [
+        f"{row['stage']} {row['country']}"
+        for row in world.shares.filter(pl.col("status") == "binds").iter_rows(named=True)
+        if row["source"] not in free
+        and any(
+            (stage, country) == (row["stage"], row["country"])
+            and abs(pct - row["published_pct"]) <= shares.TOLERANCE_POINTS
+            for (stage, country, _), pct in preferred.items()
+        )
+    ]
+    yield Check(
+        "USGS or IEA bind before a source of unclear licence",
+        not passed_by,
+        ", ".join(passed_by[:4]) or "none passed by",
+        "none passed by",
+        "shares",
+    )

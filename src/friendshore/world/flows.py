@@ -50,6 +50,7 @@ class Declared:
     by_exporter: dict[str, float] = field(default_factory=dict)
     by_importer: dict[str, float] = field(default_factory=dict)
     gravity: Row | None = None
+    apart: set[str] = field(default_factory=set)  # countries that sell none of what they buy
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,14 @@ def declared(trade: Trade) -> dict[str, Declared]:
         else:
             cells = _cells(trade, row)
             for pair, tonnes in cells.items():
-                exporter, importer, why = _relabel(row["good"], pair, relabels)
+                exporter, importer, why = relabel(row["good"], pair, relabels)
                 if exporter != importer and tonnes > 0.0:
                     _add(good.routes, (exporter, importer), tonnes, row, why)
     for row in sectors.rows("routes"):
         figure = Figure(float(row["flow_t"]), row["source"], row["year"], row["reliability"], row["note"])
         goods[row["good"]].routes[row["exporter"], row["importer"]] = figure
+    for row in sectors.rows("own_exports"):
+        goods[row["good"]].apart.add(row["country"])
     return dict(goods)
 
 
@@ -139,8 +142,9 @@ def prior(
     reported = cells.copy()
     if good.gravity is not None:
         cells += _gravity(good, index, cells, supply, need, use, distance, gdp, final)
-    cells, cut = trace.cap_exports(supply, cells)
-    traced = trace.to_origin(supply, cells)
+    apart = [index[code] for code in sorted(good.apart) if code in index]
+    cells, cut = trace.cap_exports(supply, cells, apart=apart)
+    traced = trace.to_origin(supply, cells, apart)
     return Prior(traced.flows, reported, grade, cut, figures)
 
 
@@ -163,7 +167,10 @@ def _gravity(
         listed_out = _vector(good.by_exporter, index)
         listed_in = _vector(good.by_importer, index)
         spare = np.where(listed_out > 0.0, 0.0, np.maximum(supply - demand, 0.0))
-        out = listed_out + _share(good.by_exporter.get("rest", 0.0), spare)
+        unlisted = _share(good.by_exporter.get("rest", 0.0), spare)
+        if good.gravity.get("unlisted") == "spare":  # makers outside the list ship what they do not use themselves
+            unlisted = np.minimum(unlisted, spare)
+        out = listed_out + unlisted
         wanting = np.where(listed_in > 0.0, 0.0, np.maximum(need - supply, 0.0))
         rest = max(good.by_importer.get("rest", 0.0) - wanting.sum(), 0.0)
         into = listed_in + wanting
@@ -184,6 +191,8 @@ def _gravity(
     seed = np.outer(out > 0.0, into > 0.0) / (distance + NEARNESS_KM)
     np.fill_diagonal(seed, 0.0)
     seed[cells > 0.0] = 0.0
+    for exporter, importer in good.routes:  # a pair stated at nothing is closed: gravity may not open it
+        seed[index[exporter], index[importer]] = 0.0
     return trace.balance(seed, out * level / out.sum(), into * level / into.sum(), rounds=300)
 
 
@@ -201,7 +210,7 @@ def _share(total: float, weight: Array) -> Array:
 
 def _totals(good: Declared, trade: Trade, row: Row) -> None:
     """Totals of the largest traders and what is left of the world ('rest'), value over price."""
-    table = trade.margins.table.filter(trade.margins.table["hs6"] == row["codes"])
+    table = trade.margins.table.filter(trade.margins.table["hs6"].is_in(row["codes"].split(ADDED)))
     price = float(row["factor"])
     world = sum(v for r, v in table.select("role", "amount").iter_rows() if r == "world") / price
     for role, target in (("exporter", good.by_exporter), ("importer", good.by_importer)):
@@ -241,17 +250,23 @@ def _table(trade: Trade, row: Row) -> pl.DataFrame:
 
 def _converted(trade: Trade, row: Row) -> list[tuple[str, str, float, float]]:
     """Exporter, importer, contained tonnes and USD of every row of trade that a line of the plan takes."""
-    factor = float(row["factor"])
     if row["method"] == "partners":
+        factor = float(row["factor"])
         stars = trade.partners.table.select("partner", "tonnes", "amount").iter_rows()
         return [(row["exporters"], partner, tonnes * factor, usd) for partner, tonnes, usd in stars if tonnes]
+    return convert(_table(trade, row), row)
+
+
+def convert(table: pl.DataFrame, row: Row) -> list[tuple[str, str, float, float]]:
+    """The same for a table of declared trade: exporter, importer, tonnes gross (null where unknown), amount in USD."""
+    factor = float(row["factor"])
     low, high = float(row["low_usd_t"] or 0.0), float(row["high_usd_t"] or "inf")
-    rows = list(_table(trade, row).select("exporter", "importer", "tonnes", "amount").iter_rows())
+    rows = list(table.select("exporter", "importer", "tonnes", "amount").iter_rows())
     weighed = [(t, usd) for _, _, t, usd in rows if t and low <= usd / t < high]
     mean = sum(usd for _, usd in weighed) / sum(t for t, _ in weighed) if weighed else float("inf")
     out: list[tuple[str, str, float, float]] = []
     for exporter, importer, tonnes, usd in rows:
-        if not _named(row["exporters"], exporter) or (importer in row["without"].split(ADDED)):
+        if not named(row["exporters"], exporter) or (importer in row["without"].split(ADDED)):
             continue
         if row["by"] == "value" or row["method"] == "star":
             out.append((exporter, importer, usd / factor, usd))
@@ -267,13 +282,15 @@ def _converted(trade: Trade, row: Row) -> list[tuple[str, str, float, float]]:
     return out
 
 
-def _named(rule: str, code: str) -> bool:
+def named(rule: str, code: str) -> bool:
+    """Whether a rule for exporters takes a country: '*' all, 'CHN+COD' these, '!CHN' all but these."""
     if rule == "*":
         return True
     return code not in rule[1:].split(ADDED) if rule.startswith("!") else code in rule.split(ADDED)
 
 
-def _relabel(good: str, pair: Pair, rules: Sequence[Row]) -> tuple[str, str, str]:
+def relabel(good: str, pair: Pair, rules: Sequence[Row]) -> tuple[str, str, str]:
+    """Exporter and importer behind a recorded pair (transit ports and storage), and why they are put there."""
     exporter, importer = pair
     why = ""
     for rule in rules:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast, get_args
 
 import polars as pl
 
@@ -254,14 +254,16 @@ def _sourcing(reader: Reader, base: Base, goods: Mapping[str, words.GoodTerms], 
     stated = reader.marked.get(path)
     sharp = all(terms.theta is not None for terms in goods.values())
     sourcing: Sourcing = "logit" if base.flows or sharp else "homogeneous"
-    if stated in ("logit", "homogeneous"):
-        sourcing = cast(Literal["logit", "homogeneous"], stated)
+    if stated in get_args(Sourcing):
+        sourcing = cast(Sourcing, stated)
     if sourcing == "homogeneous" and base.flows:
         hint = "leave out `flows` and state curves, or leave out `sourcing`"
         reader.refuse(
             "homogeneous-base", path, "base flows need logit sourcing; identical goods need curves alone", hint
         )
-    if sourcing == "logit":
+    if sourcing == "ces":
+        _check_ces(reader, base, goods, path)
+    if sourcing == "logit" or (sourcing == "ces" and base.flows):
         for good, terms in goods.items():
             if terms.theta is None and (terms.sigma is None or not base.flows):
                 what = "sigma" if base.flows else "theta"
@@ -272,6 +274,19 @@ def _sourcing(reader: Reader, base: Base, goods: Mapping[str, words.GoodTerms], 
                 )
                 reader.refuse("missing", ("goods", good), f"{what!r} of {good} is missing", hint)
     return sourcing
+
+
+def _check_ces(reader: Reader, base: Base, goods: Mapping[str, words.GoodTerms], path: KeyPath) -> None:
+    """Notes what CES sourcing cannot work with."""
+    if not base.flows:
+        reader.refuse("ces-base", path, "CES sourcing needs base flows", "it compares prices with those of a base")
+    for good, terms in goods.items():
+        if terms.theta is not None:
+            hint = "`sigma`, an elasticity, in place of `theta`"
+            reader.refuse("ces-theta", ("goods", good, "theta"), "CES sourcing compares ratios of prices", hint)
+        if terms.sigma is not None and terms.sigma <= 1.0:
+            hint = "with one or less no buyer can do without any of its origins"
+            reader.refuse("ces-sigma", ("goods", good, "sigma"), f"must be above 1 for CES, not {terms.sigma:g}", hint)
 
 
 # -- what the figures say together --------------------------------------------------------------------------------------

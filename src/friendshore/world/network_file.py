@@ -94,7 +94,7 @@ class GoodTerms(Term):
     mineral: str | None = None
     stage: str | None = None
     sigma: Positive | None = Field(
-        None, description="Elasticity of substitution between origins (logit; needs base flows)."
+        None, description="Elasticity of substitution between origins (logit, ces; needs base flows)."
     )
     theta: Positive | None = Field(
         None, description="The same as a sharpness per price unit, where there is no base price."
@@ -510,7 +510,7 @@ class NetworkFile(Term):
     source: str | None = None
     units: object = None
     sourcing: Sourcing | None = Field(
-        None, description="logit with base flows, homogeneous with curves alone, if absent."
+        None, description="logit with base flows, homogeneous with curves alone, if absent; ces is Armington's."
     )
     countries: object = Field(description="A list of codes, or a mapping from code to terms.")
     goods: object = Field(description="A list of goods, or a mapping from good to terms.")

@@ -44,6 +44,7 @@ class Published:
             rows = table.filter((table["commodity"] == commodity) & (table["detail"] == detail))
         elif publisher == "bgs":
             rows = table.filter(table["commodity"] == commodity)
+            rows = rows.filter(rows["sub"] == detail) if detail else rows  # one metal or alloy of a group
         elif publisher == "iea":
             rows = table.filter(
                 (table["mineral"] == commodity) & (table["stage"] == detail) & ~table["country"].is_in(["ROW", "WLD"])
@@ -99,20 +100,30 @@ def levels(tables: Published) -> dict[tuple[str, str], Figure]:
 
 
 def hosts() -> frozenset[str]:
-    """Processes whose goods are not modelled: they only bound a recovery."""
-    return frozenset(row["process"] for row in sectors.rows("processes") if not row["main"])
+    """Processes whose goods no sector in force models: they only bound a recovery.
+
+    A sector may name another's process without its good, to recover from it; where the other is in force too, its row
+    with a main good stands, and the levels and recipes are those of the modelled process.
+    """
+    return frozenset(row["process"] for row in sectors.rows("processes")) - frozenset(main_goods())
 
 
 def main_goods() -> dict[str, str]:
     """The good in whose tonnes a process's level is counted (its feed for a separator)."""
-    return {row["process"]: row["main"].removeprefix("input:") for row in sectors.rows("processes")}
+    return {row["process"]: row["main"].removeprefix("input:") for row in sectors.rows("processes") if row["main"]}
 
 
 def recipe(process: str, country: str) -> list[Row]:
-    """The recipe of a process in a country: its own outputs where it has any, and the inputs of all."""
+    """The recipe of a process in a country: its own outputs where it has any, and its own input of a good where it has one.
+
+    All that it does not state itself is the general recipe's.
+    """
     rows = _recipes(sectors.in_force()).get(process, [])
     own = [row for row in rows if row["country"] == country]
-    return own + [row for row in rows if row["country"] == "*" and (not own or row["role"] == "input")]
+    makes = any(row["role"] == "output" for row in own)
+    takes = {row["good"] for row in own if row["role"] == "input"}
+    general = [row for row in rows if row["country"] == "*"]
+    return own + [row for row in general if (row["good"] not in takes if row["role"] == "input" else not makes)]
 
 
 @cache

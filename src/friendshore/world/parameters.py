@@ -66,6 +66,50 @@ def complete(tables: dict[str, pl.DataFrame], raw: Path) -> dict[str, pl.DataFra
     return done
 
 
+def resettled(
+    before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame], goods: frozenset[str]
+) -> dict[str, pl.DataFrame]:
+    """Tables whose tonnes moved for some goods, calibrated anew for those: gate prices, base licences, margins, measures.
+
+    Prices outside and inside, freight and duties stay; so do costs, and margins follow (`repriced`). An activity that is
+    new gets its cost, elasticity and capacity by the plan's rules.
+
+    Raises
+    ------
+    WorldError   a new output without a price, an input that nobody supplies
+    """
+    done = dict(after)
+    for name, make in (("prices", _prices), ("licences", _licences), ("measures", _measures)):
+        fresh = make(done).filter(pl.col("good").is_in(sorted(goods)))
+        kept = after[name].filter(~pl.col("good").is_in(sorted(goods)))
+        order = {key: k for k, key in enumerate(before[name].rows_by_key(_KEYS[name], unique=True))}
+        rows = [*kept.iter_rows(named=True), *fresh.iter_rows(named=True)]
+        rows.sort(key=lambda row, order=order, name=name: (order.get(_key(row, name), len(order)), _key(row, name)))  # type: ignore[misc]
+        done[name] = _frame(rows, name)
+    known = before["activities"]["id"].implode()
+    old = done | {
+        "activities": done["activities"].filter(pl.col("id").is_in(known)),
+        "recipes": done["recipes"].filter(pl.col("activity").is_in(known)),
+    }
+    settled = repriced(before, old)
+    new = done | {
+        "activities": done["activities"].filter(~pl.col("id").is_in(known)),
+        "recipes": done["recipes"].filter(~pl.col("activity").is_in(known)),
+    }
+    if new["activities"].height:
+        settled = pl.concat([settled, _activities(new)]).sort("id")
+    done["activities"] = settled
+    return done
+
+
+_KEYS = {"prices": ["good", "country"], "licences": ["id"], "measures": ["id", "good"]}
+
+
+def _key(row: Mapping[str, object], name: str) -> object:
+    names = _KEYS[name]
+    return tuple(str(row[part]) for part in names) if len(names) > 1 else str(row[names[0]])
+
+
 # --- base-year identities -------------------------------------------------------------------------------------------
 
 
@@ -147,6 +191,56 @@ def base_margins(tables: Mapping[str, pl.DataFrame]) -> dict[str, float]:
         + (row["credit_usd_t"] or 0.0)
         for row in tables["activities"].iter_rows(named=True)
     }
+
+
+def repriced(before: Mapping[str, pl.DataFrame], after: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The activities at other base prices: costs stay, margins follow, and what falls below the floor is clipped anew.
+
+    margin = sum_out o p - sum_in a V0 - fixed_cost + base_support + credit, at least 10 % of revenue: where it would be
+    less, the fixed cost is what is left over and the row is marked `clipped`. A row clipped before stays marked, its
+    cost being what that left over. eps moves with margin / revenue, so that a price moves supply as it did.
+
+    Parameters
+    ----------
+    before, after : the same tables but for `prices` and `licences`
+
+    Returns
+    -------
+    `activities` of `after` with margin_usd_t, fixed_cost_usd_t, clipped, note and the eps columns as they must be then
+
+    Raises
+    ------
+    WorldError   an output without a price, an input that nobody supplies
+    """
+    old, new = _gross(before), _gross(after)
+    rows = []
+    for row in after["activities"].iter_rows(named=True):
+        was, now = old[row["id"]], new[row["id"]]
+        if now.main_output is None or (was.revenue == now.revenue and was.inputs == now.inputs):
+            rows.append(row)
+            continue
+        kept = (row["base_support_usd_t"] or 0.0) + (row["credit_usd_t"] or 0.0)
+        surplus = now.revenue - now.inputs + kept
+        cost, floor = row["fixed_cost_usd_t"] or 0.0, MARGIN_FLOOR * now.revenue
+        clipped, note = bool(row["clipped"]), row["note"]
+        if surplus - cost < floor:
+            note = _joined(
+                note, f"margin clipped to 10 % of revenue at other prices, a cost of {cost:g} would leave less"
+            )
+            cost, clipped = math.floor((surplus - floor) * 100) / 100, True
+        margin = surplus - cost
+        scale = (margin / now.revenue) / (row["margin_usd_t"] / was.revenue)
+        eps = {name: None if row[name] is None else row[name] * scale for name in ("eps_1", "eps_5", "eps_15")}
+        changed = {"fixed_cost_usd_t": cost, "margin_usd_t": margin, "clipped": clipped, "note": note}
+        rows.append(row | changed | eps)
+    return _frame(rows, "activities")
+
+
+def margin_shares(tables: Mapping[str, pl.DataFrame]) -> dict[str, float]:
+    """Margin over revenue at base prices, by activity id: what turns an elasticity in price into one in the margin."""
+    gross = _gross(tables)
+    margins = tables["activities"].select("id", "margin_usd_t").iter_rows()
+    return {name: margin / gross[name].revenue for name, margin in margins if gross[name].revenue > 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,13 +548,18 @@ class _Duty:
 
 
 def _duty(good: str, exporter: str, importer: str, territory: Mapping[str, str], geography: _Geography) -> _Duty:
-    """The duty of 2024 on a good from one country into another: union, agreement, preference, schedule, estimate."""
+    """The duty of 2024 on a good from one country into another: union, agreement, preference, schedule, estimate.
+
+    What one country alone pays (`duty_extra`) comes on top of the schedule, and on top of nil under an agreement too.
+    """
     home, abroad = territory[importer], territory[exporter]
     if home == abroad:
         return _Duty(0.0, 0.0, "", "A", "one customs territory")
+    extra = _extra(sectors.in_force()).get((home, exporter, good))
     renewed = {(exporter, home), (importer, abroad)} & RENEWED_AGREEMENTS
     if (exporter, importer) in geography.agreements or renewed:
-        return _Duty(0.0, 0.0, "wto.rta+fta.coverage", "C", "nil by a free-trade agreement in force")
+        free = _Duty(0.0, 0.0, "wto.rta+fta.coverage", "C", "nil by a free-trade agreement in force")
+        return _with_extra(free, extra) if extra else free
     if exporter in geography.least_developed and home in LDC_PREFERENCE:
         return _Duty(0.0, 0.0, "friendshore.duties", "D", "nil for least developed countries, unverified")
     schedule = _schedule(sectors.in_force())
@@ -468,16 +567,17 @@ def _duty(good: str, exporter: str, importer: str, territory: Mapping[str, str],
     if own is None:
         middle = median(float(schedule[known, good]["rate"]) for known in KNOWN_SCHEDULES)
         return _Duty(round(middle, 6), 0.0, "friendshore.duties", "D", "not known, median of five known schedules")
-    extra = _extra(sectors.in_force()).get((home, exporter, good))
-    rate, specific = float(own["rate"]), float(own["specific_usd_t"])
-    if extra is None:
-        return _Duty(rate, specific, own["source"], own["reliability"], "MFN")
+    general = _Duty(float(own["rate"]), float(own["specific_usd_t"]), own["source"], own["reliability"], "MFN")
+    return _with_extra(general, extra) if extra else general
+
+
+def _with_extra(duty: _Duty, extra: Row) -> _Duty:
     return _Duty(
-        round(rate + float(extra["rate"]), 6),
-        specific + float(extra["specific_usd_t"]),
-        _union(own["source"], extra["source"]),
-        max(own["reliability"], extra["reliability"]),
-        f"MFN and {extra['title']}",
+        round(duty.rate + float(extra["rate"]), 6),
+        duty.specific_usd_t + float(extra["specific_usd_t"]),
+        _union(duty.source, extra["source"]),
+        max(duty.reliability, extra["reliability"]),
+        f"{duty.rule} and {extra['title']}",
     )
 
 
@@ -500,9 +600,11 @@ def _prices(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
     A quotation fob is the gate price everywhere. A quotation at the buyer's port is netted back: a country's gate price
     is the quotation less the mean freight, premium and export tax of its own sales, so that they arrive at it on
-    average. China's gate price is the inside price wherever the plan has one that differs.
+    average. China's gate price is the inside price wherever the plan has one that differs. A country that the plan gives a
+    price of its own (`parameters_prices.csv`: ore that may not leave, a better grade) has that one.
     """
     plan = _plan("goods", key="id")
+    stated = {(row["good"], row["country"]): row for row in _plan_rows("prices")}
     sold: dict[Pair, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     for row in tables["routes"].iter_rows(named=True):
         total = sold[row["good"], row["exporter"]]
@@ -520,8 +622,17 @@ def _prices(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         own = plan[good]
         outside, inside = float(own["price_outside_usd_t"]), float(own["price_inside_usd_t"])
         tonnes, costs, taxed = sold[good, origin]
-        reliability, rule = own["reliability"], f"quotation {own['price_basis']}"
-        if origin == "CHN" and inside != outside:
+        reliability, rule, source, year = (
+            own["reliability"],
+            f"quotation {own['price_basis']}",
+            own["source"],
+            own["year"],
+        )
+        if (good, origin) in stated:
+            alone = stated[good, origin]
+            price, reliability, rule = float(alone["price_usd_t"]), alone["reliability"], alone["note"]
+            source, year = alone["source"], alone["year"]
+        elif origin == "CHN" and inside != outside:
             price, reliability, rule = inside, own["reliability_inside"], f"price inside China; {own['note']}"
         elif own["price_basis"] == "cif" and tonnes > 0:
             price = (outside - costs / tonnes) / (1 + taxed / tonnes)
@@ -534,8 +645,8 @@ def _prices(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
                 "good": good,
                 "country": origin,
                 "price_usd_t": round(price, 2),
-                "source": own["source"],
-                "year": own["year"],
+                "source": source,
+                "year": year,
                 "reliability": reliability,
                 "note": rule if (good, origin) in makers else f"{rule}; sells from stock or in transit",
             }
@@ -701,7 +812,11 @@ def _capacity(row: Mapping[str, object], gross: _Gross, stage: str) -> tuple[flo
     if row["capacity_t"] is not None or row["kind"] == "fixed":
         return (None if row["capacity_t"] is None else float(str(row["capacity_t"]))), ""
     for own in _plan_rows("capacity"):
-        if own["good"] == gross.main_output and own["country"] == row["country"]:
+        if (
+            own["good"] == gross.main_output
+            and own["country"] == row["country"]
+            and fnmatch(str(row["process"]), own.get("process") or "*")
+        ):
             published = float(own["capacity_t"]) / gross.coefficient
             if published >= level:
                 return round(published, 3), f"capacity {own['reliability']}: {own['source']} {own['year']}"

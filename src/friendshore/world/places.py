@@ -1,7 +1,7 @@
 """Which countries stand alone, which are merged into their region, and how far apart are they?
 
 A country stands alone where it has a thousandth of some good's output, trade or use, and always as a member of the EU; the
-others make up five regional remainders.
+others make up five regional remainders. Where more countries pass than a world may hold, the largest stand alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from friendshore.errors import WorldError
 from friendshore.world import flows, output, readers
 from friendshore.world.output import Figure
 
@@ -42,7 +41,10 @@ def kept(
     presence: readers.Reading,
     income: Mapping[str, float],
 ) -> dict[str, str]:
-    """Country -> itself where it has a thousandth of some good's output, trade or use (EU members always), else its remainder."""
+    """Country -> itself where it has a thousandth of some good's output, trade or use (EU members always), else its remainder.
+
+    Of more than `PLACES_MAX` places those with the largest such share stand alone.
+    """
     weight: dict[str, float] = dict.fromkeys(EU, 1.0)
     totals: dict[tuple[str, str], float] = defaultdict(float)
     for (process, country), figure in levels.items():
@@ -74,13 +76,14 @@ def kept(
         for side in (out, into):
             _weigh(weight, side)
     _weigh(weight, {key: figure.tonnes for key, figure in hand.items()})
-    for flow in ("M", "X"):
+    for flow in ("M", "X") if presence.table.height else ():  # no sector in force asks for a code
         rows = presence.table.filter(pl.col("flow") == flow)
         _weigh(weight, {(hs6, c): usd for hs6, c, usd in rows.select("hs6", "country", "amount").iter_rows()})
     codes = set(known.region) | set(weight)
-    kept = {c for c, w in weight.items() if w >= KEPT_FROM and c in known.by_code}
-    if len(kept) + len(REGIONS) > PLACES_MAX:
-        raise WorldError.because("too-many-places", f"{len(kept)} countries pass {KEPT_FROM:.1%}", path="countries")
+    large = sorted(
+        (c for c, w in weight.items() if w >= KEPT_FROM and c in known.by_code), key=lambda c: (-weight[c], c)
+    )
+    kept = set(large[: PLACES_MAX - len(REGIONS)])
     return {c: c if c in kept else known.region.get(c, c) for c in sorted(codes) if c in known.by_code or c in REGIONS}
 
 

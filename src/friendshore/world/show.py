@@ -24,13 +24,15 @@ def show(world: World, mineral: str) -> list[dict[str, object]]:
 
     Parameters
     ----------
-    mineral : as `minerals` lists it ('cobalt', 'rare earths'); a good's id shows that good alone
+    mineral : as `minerals` lists it, or as ids write it ('rare earths', 'rare_earths'); a good's id shows that good alone
 
     Raises
     ------
     InputRefused   no such mineral, with the nearest one
     """
-    goods = world.goods.filter((pl.col("mineral") == mineral) | (pl.col("id") == mineral))
+    spoken = mineral.casefold().replace("_", " ").replace("-", " ")
+    named = pl.col("mineral").str.to_lowercase().str.replace_all("_", " ").str.replace_all("-", " ") == spoken
+    goods = world.goods.filter(named | (pl.col("id") == mineral))
     if goods.is_empty():
         known = minerals(world)
         close = nearest(mineral, [*known, *world.goods["id"].to_list()])

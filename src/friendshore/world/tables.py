@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from friendshore.errors import InputRefused, Problem, WorldError
 from friendshore.faces import Sourcing, Wedge
 
 PACKAGED = Path(__file__).parent / "data"
@@ -117,8 +118,13 @@ class World:
 
     @classmethod
     def load(cls, folder: Path | None = None) -> World:
-        """The built world that ships with the package, or one built into `folder`."""
-        return _load(folder or PACKAGED)
+        """The built world that ships with the package, or one built into `folder`.
+
+        Raises
+        ------
+        InputRefused   `folder` holds no world, or a table of it is not one of ours
+        """
+        return _packaged() if folder is None else _read(folder)
 
 
 def empty(table: str) -> pl.DataFrame:
@@ -132,7 +138,29 @@ def table_names() -> tuple[str, ...]:
 
 
 @cache
-def _load(folder: Path) -> World:
-    tables = {name: pl.read_csv(folder / f"{name}.csv", schema=COLUMNS[name]) for name in table_names()}
-    name, version = (folder / "VERSION").read_text(encoding="utf-8").split()
-    return World(name=name, version=version, **cast(Any, tables))
+def _packaged() -> World:
+    return _read(PACKAGED)
+
+
+def _read(folder: Path) -> World:
+    missing = [
+        file for file in ("VERSION", *(f"{name}.csv" for name in table_names())) if not (folder / file).is_file()
+    ]
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        what = f"is no world: it lacks {shown}" if folder.is_dir() else "is no folder"
+        hint = "a world is what `friendshore world build --out DIR` writes"
+        raise InputRefused.because("no-world", f"'{folder}' {what}", path="--world", hint=hint)
+    tables, problems = {}, []
+    for name in table_names():
+        try:
+            tables[name] = pl.read_csv(folder / f"{name}.csv", schema=COLUMNS[name])
+        except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+            said = str(error).strip().splitlines()[0]
+            problems.append(Problem("no-world", f"{folder / name}.csv is no table of a world: {said}", path=name))
+    words = (folder / "VERSION").read_text(encoding="utf-8", errors="replace").split()
+    if len(words) != 2:
+        problems.append(Problem("no-world", f"'{folder / 'VERSION'}' should hold a name and a version", path="VERSION"))
+    if problems:
+        raise WorldError(problems)
+    return World(name=words[0], version=words[1], **cast(Any, tables))

@@ -7,12 +7,14 @@ and bought) are first cut by `cap_exports`, which says what it cut. Which report
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+ENDLESS = 1e100  # times the total: no cell of a table that has an answer gets there
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Traced:
     use: Array
 
 
-def to_origin(production: Array, trade: Array) -> Traced:
+def to_origin(production: Array, trade: Array, apart: Sequence[int] = ()) -> Traced:
     """Tonnes by origin and place of use.
 
     x_i = production_i + sum_k trade_ki,   R = (I - Z^T)^-1 diag(production) with Z_ki = trade_ki / x_k,
@@ -34,6 +36,7 @@ def to_origin(production: Array, trade: Array) -> Traced:
     ----------
     production : (N,)    t   what each country makes
     trade      : (N, N)  t   what k dispatched to i; the diagonal is ignored
+    apart      : places that sell none of what they buy: all that they dispatch is their own
 
     Returns
     -------
@@ -47,6 +50,8 @@ def to_origin(production: Array, trade: Array) -> Traced:
     """
     trade = trade.copy()
     np.fill_diagonal(trade, 0.0)
+    if len(apart):
+        return _apart(production, trade, apart)
     throughput = production + trade.sum(axis=0)
     exports = trade.sum(axis=1)
     if (exports > throughput * (1.0 + 1e-9) + 1e-9).any():
@@ -61,7 +66,24 @@ def to_origin(production: Array, trade: Array) -> Traced:
     return Traced(flows, throughput, use)
 
 
-def cap_exports(production: Array, trade: Array, keep: float = 0.0) -> tuple[Array, Array]:
+def _apart(production: Array, trade: Array, apart: Sequence[int]) -> Traced:
+    """Each place of `apart` as two: a maker that buys nothing, and a user that gets its imports and what it did not sell."""
+    count, two = len(production), len(production) + len(apart)
+    wide = np.zeros((two, two))
+    wide[:count, :count] = trade
+    for user, k in enumerate(apart, count):
+        wide[:count, user] = trade[:, k]
+        wide[:, k] = 0.0
+        wide[k, user] = max(production[k] - trade[k].sum(), 0.0)
+    found = to_origin(np.concatenate([production, np.zeros(len(apart))]), wide)
+    flows, use = found.flows[:count, :count].copy(), found.use[:count].copy()
+    for user, k in enumerate(apart, count):
+        flows[:, k] += found.flows[:count, user]
+        use[k] += found.use[user]
+    return Traced(flows, production + trade.sum(axis=0), use)
+
+
+def cap_exports(production: Array, trade: Array, keep: float = 0.0, apart: Sequence[int] = ()) -> tuple[Array, Array]:
     """Trade cut so that no country sends on more than it made and bought, and what was cut from each.
 
     `keep` is the share of own output and imports that stays at the least. Cutting one country's exports lowers another's
@@ -71,6 +93,7 @@ def cap_exports(production: Array, trade: Array, keep: float = 0.0) -> tuple[Arr
     ----------
     production : (N,)    t
     trade      : (N, N)  t   the diagonal is ignored
+    apart      : places that sell none of what they buy
     keep       : -       in [0, 1)
 
     Returns
@@ -81,7 +104,9 @@ def cap_exports(production: Array, trade: Array, keep: float = 0.0) -> tuple[Arr
     np.fill_diagonal(before, 0.0)
     after = before.copy()
     for _ in range(500):
-        supply = (production + after.sum(axis=0)) * (1.0 - keep)
+        bought = after.sum(axis=0)
+        bought[list(apart)] = 0.0
+        supply = (production + bought) * (1.0 - keep)
         exports = after.sum(axis=1)
         over = exports > supply * (1.0 + 1e-12)
         if not over.any():
@@ -113,7 +138,8 @@ def balance(seed: Array, rows: Array, columns: Array, upper: Array | None = None
     for _ in range(rounds):
         shape *= _factor(shape, rows, bound)[:, None]
         shape *= _factor(shape.T, columns, bound.T)[None, :]
-        if np.abs(np.minimum(shape, bound).sum(axis=1) - rows).max() <= 1e-12 * total:
+        met = np.abs(np.minimum(shape, bound).sum(axis=1) - rows).max() <= 1e-12 * total
+        if met or shape.max(initial=0.0) > ENDLESS * total:  # a row of bounds too low for its total grows for ever
             break
     answer: Array = np.minimum(shape, bound)
     return answer

@@ -1,0 +1,110 @@
+"""Which country does a publisher's code or name mean?
+
+One list of countries with every code and spelling that the publishers use (842, 251, 579, 699, 757 and 490 are the United
+States, France, Norway, India, Switzerland and Taiwan in UN Comtrade), the five regional remainders, and a place for areas that
+nobody specifies. A word that is not listed is nobody's country: it is kept there too, and named in the report.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from friendshore.world.imports.rows import MISSING, Unreadable
+from friendshore.world.imports.rows import NOWHERE as NOWHERE
+
+LIST = Path(__file__).parent / "places.csv"
+TOTAL, GROUP = "WLD", "GRP"  # all countries; some
+SEVERAL = frozenset(("XAF", "XAM", "XAS", "XEU", "XOC", NOWHERE))  # several countries: what they trade inside is trade
+
+
+@dataclass(frozen=True)
+class Places:
+    """Words of the publishers -> our code; names, and the remainder that each country belongs to."""
+
+    words: dict[str, str]
+    alpha2: dict[str, str]
+    name: dict[str, str]
+    remainder: dict[str, str]
+
+    def find(self, word: str) -> str | None:
+        """ISO alpha-3, a remainder, 'XNS', 'WLD' for the world, 'GRP' for a group of countries; None where unknown.
+
+        >>> places = listed()
+        >>> [places.find(word) for word in ("842", "S19", "Korea, Rep.", "008", "0", "Atlantis")]
+        ['USA', 'TWN', 'KOR', 'ALB', 'WLD', None]
+        """
+        word = word.strip()
+        found = self.words.get(word)
+        if found is None:
+            found = self.words.get(word.removesuffix(".0").lstrip("0") or "0") if word[:1].isdigit() else None
+        return found if found is not None else self.words.get(plain(word))
+
+    def find2(self, word: str) -> str | None:
+        """The same for a column of alpha-2 codes, in which `NA` is Namibia and nothing else."""
+        return self.alpha2.get(word.strip().upper()) or self.find(word)
+
+
+def plain(name: str) -> str:
+    """A name without case, accents, articles and marks.
+
+    >>> plain("Côte d’Ivoire"), plain("The Gambia")
+    ('cote d ivoire', 'gambia')
+    """
+    text = unicodedata.normalize("NFKD", name)
+    text = "".join(c for c in text if not unicodedata.combining(c)).casefold().replace("&", " and ")
+    return re.sub(r"[^a-z0-9]+", " ", text).strip().removeprefix("the ")
+
+
+@cache
+def listed() -> Places:
+    """The list. Source: ISO 3166 and UN M49; UN Comtrade and CEPII for the codes that differ."""
+    words: dict[str, str] = {}
+    alpha2, names, remainder = {}, {}, {}
+    with LIST.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            code = row["code"]
+            for word in (code, row["numeric"], row["name"], *row["also"].split("|")):
+                if word:
+                    words.setdefault(word, code)
+                    words.setdefault(plain(word), code)
+            if row["alpha2"]:
+                alpha2[row["alpha2"]] = code
+            names[code], remainder[code] = row["name"], row["remainder"] or code
+    return Places(words, alpha2, names, remainder)
+
+
+def finder(codes: Mapping[str, str]) -> Callable[[str, str], str]:
+    """A reader of country words for one file: `find(word, column)` gives a code, 'XNS' for a word of no known country.
+
+    `codes` are those that the file brings along, number -> ISO alpha-3 or name; they are asked first.
+
+    Raises (when called)
+    ------
+    Unreadable   a total or a group, which stand beside their parts, or no word at all
+    """
+    words = listed()
+    cached: dict[str, str | None] = {}
+
+    def find(word: str, column: str) -> str:
+        if word not in cached:
+            text = word.strip()
+            named = codes.get(text.lstrip("0") or "0")
+            cached[word] = (words.find(named) if named else None) or words.find(text)
+        found = cached[word]
+        if found == TOTAL:
+            raise Unreadable(column, word.strip(), "a world total: it stands beside its parts")
+        if found == GROUP:
+            raise Unreadable(column, word.strip(), "a group of countries: it stands beside its members")
+        if found is None and word.strip() in MISSING:
+            raise Unreadable(
+                column, word.strip(), "no country; a program that takes NA for nothing makes this of Namibia"
+            )
+        return found or NOWHERE
+
+    return find
