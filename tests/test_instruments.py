@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from treaty_world import treaty_world
 
 from friendshore.errors import InputRefused
-from friendshore.faces import Ban, Contract, ExportTax, Lane, PriceGap, Quota, Subsidy, Tariff
+from friendshore.faces import Ban, Contract, ExportTax, Lane, PriceGap, Quota, Subsidy, Tariff, TariffQuota
 from friendshore.instruments import KINDS, Clause, ExportControl, ImportTariff, PriceFloor, ProductionSubsidy, TradeArea
 from friendshore.instruments.clause import Party, Setting, in_force
 from friendshore.instruments.dates import Dated, after, on, phase
@@ -558,6 +558,11 @@ def test_a_subsidy_per_tonne_is_phased_in() -> None:
     )
 
 
+def test_a_union_pays_one_equal_share_between_its_members() -> None:
+    gdp = {"USA": 300.0, "DEU": 60.0, "FRA": 40.0, "JPN": 100.0}
+    assert payers("equal", gdp_usd=gdp) == {"USA": Decimal("0.5"), "DEU": Decimal("0.3"), "FRA": Decimal("0.2")}
+
+
 def payers(funding: Any, **figures: Any) -> dict[str, Decimal]:
     clause = subsidy(kind="per_tonne", amount="1 USD per kg of ndpr_oxide", funding=funding)
     (claim,) = clause.claims(setting(**figures))
@@ -596,27 +601,49 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "strike": "110 USD per kg of ndpr_oxide",
         "funding": "by_gdp",
     },
+    "tariff_quotas": {"good": "ndpr.oxide", "tonnes": 5, "rate_in": 0, "rate_out": 0.1},
+    "standards": {
+        "good": "ndpr.oxide",
+        "standard": "a code",
+        "certified": "USA",
+        "buyers": "everyone",
+        "premium": "1 USD per kg of ndpr_oxide",
+    },
+    "offtakes": {"good": "ndpr.oxide", "seller": "USA", "buyer": "JPN", "tonnes": 5, "price": {"formula": "market"}},
+    "reserve": {"goods": "ndpr.oxide", "holder": "USA", "budget_usd": 1e6, "target_days": 60, "build_years": 2},
+    "corridors": {
+        "name": "Rail",
+        "opens": "2027-01-01",
+        "owner": "USA",
+        "routes": [{"goods": "ndpr.oxide", "exporters": "CHN", "importers": "JPN", "content": 0.5, "saving_usd_t": 9}],
+    },
+    "safeguards": {"when": "price_rise > 0.5", "then": "suspend floors", "for": "6m"},
+}
+FIGURES: dict[str, Any] = {
+    "use_t": {("ndpr.oxide", "USA"): 73.0},
+    "base_flow_t": {("ndpr.oxide", "USA", "JPN"): 10.0},
+    "capacity_t": {("ndpr.oxide", "USA"): 100.0},
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_clause_does_anything_before_it_is_in_force(kind: str) -> None:
     clause = KINDS[kind].model_validate(EXAMPLES[kind])
-    early, now = setting(date(2026, 12, 31)), setting()
+    early, now = setting(date(2026, 12, 31), **FIGURES), setting(**FIGURES)
     assert (clause.wedges(early), clause.duties(early), clause.promises(early), clause.claims(early)) == (
         (),
         (),
         (),
         (),
     )
-    assert clause.wedges(now)
+    assert bool(clause.wedges(now)) == (kind != "safeguards"), "a safeguard acts on what is cleared"
     assert clause.promises(now)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_faces_name_their_clause_and_only_countries_of_the_world(kind: str) -> None:
     clause = KINDS[kind].model_validate({**EXAMPLES[kind], "id": "named"})
-    here = setting(parties=("USA", "EU", "MERCOSUR"))
+    here = setting(parties=("USA", "EU", "MERCOSUR"), **FIGURES)
     for wedge in clause.wedges(here):
         assert wedge.clause == "named"
         lane = getattr(wedge, "lane", None)
@@ -643,3 +670,9 @@ def test_an_unknown_term_is_refused(kind: str) -> None:
 
 def test_dated_values_are_the_only_shape_of_a_list() -> None:
     assert on(Dated[int].model_validate({"from": "2027-01-01", "value": 3}).value, DAY) == 3
+
+
+def test_a_unions_tariff_quota_is_one_and_its_rent_the_unions() -> None:
+    clause = KINDS["tariff_quotas"].model_validate({"good": "ndpr.oxide", "tonnes": 5, "rate_in": 0, "rate_out": 0.1})
+    found = {w.lane.importers: w.owner for w in clause.wedges(setting()) if isinstance(w, TariffQuota)}
+    assert found == {frozenset({"USA"}): "USA", EU: "EUN"}

@@ -12,16 +12,20 @@ from datetime import date
 from itertools import combinations
 
 from friendshore.errors import Severity, did_you_mean
+from friendshore.instruments import KINDS
 from friendshore.instruments.clause import Clause, Party
 from friendshore.instruments.dates import values
 from friendshore.instruments.names import Vocabulary, members, union_names, union_of, unions
 from friendshore.instruments.price import CostPlusPrice
 from friendshore.instruments.price_floor import PriceFloor
+from friendshore.instruments.reserve import PublicReserve
+from friendshore.instruments.safeguard import Safeguard
 from friendshore.instruments.tariff import ImportTariff
+from friendshore.instruments.tariff_quota import ImportQuota
 from friendshore.instruments.trade_area import TradeArea
 from friendshore.marked import KeyPath, dotted
 
-OUTER_BORDER = (TradeArea, PriceFloor, ImportTariff)  # what only a whole customs union can do
+OUTER_BORDER = (TradeArea, PriceFloor, ImportTariff, ImportQuota)  # what only a whole customs union can do
 
 SOME = 4  # names that a message lists before it counts
 
@@ -45,6 +49,7 @@ class Draft:
     parties: tuple[tuple[KeyPath, Party], ...]
     clauses: tuple[tuple[KeyPath, Clause], ...]
     sources: frozenset[str]
+    named: frozenset[str] = frozenset()  # ids of all clauses as written, those that could not be read too
 
 
 def findings(draft: Draft, words: Vocabulary | None = None) -> list[Finding]:
@@ -58,6 +63,7 @@ def findings(draft: Draft, words: Vocabulary | None = None) -> list[Finding]:
         *_sources(draft),
         *_inputs_at_floors(draft),
         *_two_floors(draft),
+        *_safeguards(draft),
     ]
 
 
@@ -119,7 +125,7 @@ def _borders(draft: Draft) -> Iterator[Finding]:
         if bound and (finding := _alone(party.code, codes, path, f"to {bound[0].id!r}")) is not None:
             yield finding
     for path, clause in draft.clauses:
-        if isinstance(clause, ImportTariff):
+        if isinstance(clause, ImportTariff | ImportQuota):
             for number, code in enumerate(clause.importers or ()):
                 at = (*path, "importers", number)
                 if (finding := _alone(code, frozenset(clause.importers or ()), at, "to a tariff")) is not None:
@@ -189,7 +195,7 @@ def _used_sources(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _cost_plus_prices(path: KeyPath, clause: Clause) -> Iterator[tuple[KeyPath, CostPlusPrice]]:
-    for key in ("reference_price", "price_at_adoption", "specific", "amount", "strike"):
+    for key in ("reference_price", "price_at_adoption", "specific", "amount", "strike", "premium", "compliance_cost"):
         term = getattr(clause, key, None)
         for number, price in enumerate(values(term)):
             if isinstance(price, CostPlusPrice):
@@ -240,6 +246,35 @@ def _two_floors(draft: Draft) -> Iterator[Finding]:
             message = f"a second floor on {other.good} {shared} at the same time as {one.id} ({dotted(path)})"
             hint = "give the two different dates or different parties"
             yield Finding(code="two-floors", message=message, path=other_path, hint=hint)
+
+
+def _safeguards(draft: Draft) -> Iterator[Finding]:
+    """What a safeguard suspends or releases must be there."""
+    ids = {clause.id: clause for _, clause in draft.clauses}
+    kinds = {kind for kind, model in KINDS.items() if any(isinstance(clause, model) for clause in ids.values())}
+    for path, clause in draft.clauses:
+        if not isinstance(clause, Safeguard):
+            continue
+        for name in clause.then.suspend:
+            if name not in {*ids, *kinds, *draft.named}:
+                hint = did_you_mean(name, [*ids, *KINDS]) or f"one of {', '.join([*kinds, *ids])}"
+                message = f"no clause and no kind of clause is called {name!r}"
+                yield Finding(code="unknown-clause", message=message, path=(*path, "then"), hint=hint)
+            elif isinstance(ids.get(name), Safeguard) or name == "safeguards":
+                message = f"{name} is a safeguard, which has nothing to suspend"
+                yield Finding(code="unknown-clause", message=message, path=(*path, "then"))
+        for name in clause.then.release:
+            if name not in ids and name in draft.named:
+                continue  # it could not be read, which is said there
+            if not isinstance(reserve := ids.get(name), PublicReserve):
+                reserves = [each for each, held in ids.items() if isinstance(held, PublicReserve)]
+                hint = did_you_mean(name, reserves) or "list it under reserve"
+                message = f"no reserve is called {name!r}"
+                yield Finding(code="unknown-clause", message=message, path=(*path, "then"), hint=hint)
+            elif reserve.release_days is None:
+                message = f"{name} does not say how much it releases"
+                hint = "add release_days to it"
+                yield Finding(code="missing", message=message, path=(*path, "then"), hint=hint)
 
 
 def _at_once(one: Clause, other: Clause, in_force: date | None) -> bool:

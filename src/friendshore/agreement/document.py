@@ -16,18 +16,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
-from friendshore.agreement import check, schedule
+from friendshore.agreement import check, options, schedule
+from friendshore.agreement.governance import Governance
+from friendshore.agreement.objective import Objective
+from friendshore.agreement.options import Alternative, Options, combinations, text_of
 from friendshore.agreement.patch import Patch, Patched, below, patched
 from friendshore.errors import InputRefused, Problem, did_you_mean
-from friendshore.instruments import KINDS, NOT_YET, Clause
+from friendshore.instruments import KINDS, Clause
 from friendshore.instruments.clause import NotNegative, Party, PartyOrCode, Positive
+from friendshore.instruments.corridor import FreightCorridor
 from friendshore.instruments.dates import Day, Many, Term, many
 from friendshore.instruments.export_control import ExportControl
 from friendshore.instruments.names import CountryCode, GoodId, vocabulary
+from friendshore.instruments.offtake import OfftakeAgreement
 from friendshore.instruments.price import WrittenPrice
 from friendshore.instruments.price_floor import PriceFloor
 from friendshore.instruments.production_subsidy import ProductionSubsidy
+from friendshore.instruments.reserve import PublicReserve
+from friendshore.instruments.safeguard import Safeguard
+from friendshore.instruments.standard import StandardsMarket
 from friendshore.instruments.tariff import ImportTariff
+from friendshore.instruments.tariff_quota import ImportQuota
 from friendshore.instruments.trade_area import TradeArea
 from friendshore.marked import (
     KeyPath,
@@ -46,6 +55,7 @@ if TYPE_CHECKING:
     from friendshore.world.tables import World
 
 PRESETS = Path(__file__).parent / "presets"
+SCENARIOS = Path(__file__).parent / "scenarios"
 NESTED = 5  # files that build on one another
 SCHEMA = Path(__file__).parent / "agreement.schema.json"
 
@@ -73,16 +83,6 @@ class Source(Term):
     date: Text = Field("", description="When: a day, month or year.")
     url: str = Field("", description="Where it can be read.")
     note: str = Field("", description="How far to trust it.")
-
-
-class Governance(Term):
-    """How the agreement is run, in words. Kept and shown; nothing is computed from it."""
-
-    decisions: str = Field("", description="How the parties decide.")
-    review: str = Field("", description="When and how terms are reviewed.")
-    accession: str = Field("", description="How others join.")
-    withdrawal: str = Field("", description="How a party leaves.")
-    disputes: str = Field("", description="How disputes are settled.")
 
 
 class Example(Term):
@@ -119,14 +119,29 @@ class Agreement(Term):
         tuple[TradeArea, ...], BeforeValidator(_one_or_many, json_schema_input_type=TradeArea | list[TradeArea])
     ] = Field((), description="Preferences among the parties.")
     tariffs: Many[ImportTariff] = Field((), description="Import duties.")
+    tariff_quotas: Many[ImportQuota] = Field((), description="Duties that rise beyond a quantity.")
     floors: Many[PriceFloor] = Field((), description="Price floors.")
     export_controls: Annotated[
         tuple[ExportControl, ...],
         BeforeValidator(_one_or_many, json_schema_input_type=ExportControl | list[ExportControl]),
     ] = Field((), description="Controls on exports, and their absence.")
     subsidies: Many[ProductionSubsidy] = Field((), description="Support for producers.")
-    governance: Governance = Field(default_factory=Governance, description="How it is run, in words.")
+    standards: Many[StandardsMarket] = Field((), description="Markets for goods that meet a standard.")
+    offtakes: Many[OfftakeAgreement] = Field((), description="Purchases that are promised for years.")
+    reserve: Annotated[
+        tuple[PublicReserve, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=PublicReserve | list[PublicReserve]),
+    ] = Field((), description="Public stocks.")
+    corridors: Many[FreightCorridor] = Field((), description="Routes that save freight.")
+    safeguards: Many[Safeguard] = Field((), description="What happens when the cleared market shows too much.")
+    governance: Governance = Field(
+        default_factory=Governance, description="How it is run: in words, or in terms that are evaluated."
+    )
     tests: Many[Example] = Field((), description="Worked examples, checked whenever the agreement is read.")
+    options: Options = Field(
+        default_factory=dict, description="Bracketed alternatives: a term or a clause, and the values it may take."
+    )
+    objective: Objective | None = Field(None, description="What the alternatives are ranked by.")
 
     _marked: Marked | None = PrivateAttr(None)
     _warnings: tuple[Problem, ...] = PrivateAttr(())
@@ -146,10 +161,23 @@ class Agreement(Term):
             raise wrong("dates-backwards", message, at=("run_at",))
         return self
 
+    @model_validator(mode="after")
+    def those_who_vote_are_parties(self) -> Self:
+        codes = [party.code for party in self.parties]
+        for name, rule in self.governance.rules().items():
+            at = ("governance", name) if name == "decisions" else ("governance", name, "decisions")
+            counts = {"votes": rule.votes, "second": rule.second.votes if rule.second is not None else "equal"}
+            named = [(key, code) for key, votes in counts.items() if isinstance(votes, dict) for code in votes]
+            for key, code in [*named, *(("vetoes", code) for code in rule.vetoes)]:
+                if self.governance.union_votes == "one" and code not in codes:
+                    hint = did_you_mean(code, codes) or f"the parties are {', '.join(codes)}"
+                    raise wrong("not-a-party", f"{code} does not vote: it is no party", hint=hint, at=(*at, key))
+        return self
+
     @property
     def clauses(self) -> tuple[Clause, ...]:
-        """Every clause, in the order in which they take effect: preferences, duties, floors, controls, support."""
-        return (*self.trade_area, *self.tariffs, *self.floors, *self.export_controls, *self.subsidies)
+        """Every clause, in the order in which they take effect, which is that of `KINDS`."""
+        return tuple(clause for kind in KINDS for clause in getattr(self, kind))
 
     @property
     def run_date(self) -> date:
@@ -169,7 +197,33 @@ class Agreement(Term):
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that name this text: the same terms give the same digits, however laid out."""
-        return digest(self.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+        return digest(self.model_dump(by_alias=True, exclude_defaults=True))
+
+    def alternatives(self, world: World) -> tuple[Alternative, ...]:
+        """Every combination of the options, each read as strictly as the text itself; the text alone without options.
+
+        Raises
+        ------
+        InputRefused   every problem of an alternative that is no sound agreement
+        """
+        if self._marked is None or not self.options:
+            return (Alternative((), self.checked(world)),)
+        found: list[Alternative] = []
+        problems: dict[Problem, None] = {}
+        for choices in combinations(self.options):
+            try:
+                found.append(Alternative(choices, read(text_of(self._marked, self.options, choices), world)))
+            except InputRefused as refused:
+                problems |= dict.fromkeys(refused.problems)
+        if problems:
+            raise InputRefused(in_file_order(problems))
+        return tuple(found)
+
+    def altered(self, **terms: object) -> Agreement:
+        """The same agreement with some of its own terms replaced, taken as they are: nothing is checked again."""
+        made = self.model_copy(update=terms)
+        made._marked, made._checked = None, {}
+        return made
 
     def checked(self, world: World) -> Agreement:
         """The same agreement with its names looked up in `world`: aliases resolved, unknown words refused at their line.
@@ -182,6 +236,20 @@ class Agreement(Term):
         if key not in self._checked:
             self._checked[key] = read(self._marked, world)
         return self._checked[key]
+
+    def written(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        """A clause as the file has it, before it was read; None where the agreement was not read from a file."""
+        held = self._marked.get((kind,)) if self._marked is not None else None
+        clauses = getattr(self, kind)
+        number = next((number for number, clause in enumerate(clauses) if clause.id == name), None)
+        item = held[number] if isinstance(held, list) and number is not None else held
+        return item if isinstance(item, Mapping) else None
+
+    def unread(self, **terms: object) -> Agreement:
+        """The same agreement with some terms replaced, as if it had not come from a file: its names are resolved."""
+        copy = self.model_copy(update=terms)
+        copy._marked, copy._checked = None, {}
+        return copy
 
     @classmethod
     def load(cls, source: str | Path, world: World | None = None) -> Agreement:
@@ -213,8 +281,18 @@ def presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
 
 
+def scenarios() -> dict[str, Path]:
+    """The scenarios that ship, shocks from the record, by name."""
+    return {path.stem: path for path in sorted(SCENARIOS.glob("*.yaml"))}
+
+
+def shipped() -> dict[str, Path]:
+    """Everything that ships, by name: agreements first, then scenarios."""
+    return {**presets(), **scenarios()}
+
+
 def find(source: str | Path) -> Path:
-    """The file that a preset's name or a path stands for.
+    """The file that a shipped name or a path stands for.
 
     Raises
     ------
@@ -222,12 +300,12 @@ def find(source: str | Path) -> Path:
     """
     if isinstance(source, Path):
         return source
-    if source in (shipped := presets()):
-        return shipped[source]
+    if source in (there := shipped()):
+        return there[source]
     path = Path(source)
     if path.exists() or path.suffix in (".yaml", ".yml", ".json"):
         return path
-    hint = "\n".join(filter(None, [did_you_mean(source, shipped), f"The presets are {', '.join(shipped)}."]))
+    hint = "\n".join(filter(None, [did_you_mean(source, there), "friendshore agreement list names what ships."]))
     raise InputRefused.because("unknown-agreement", f"no preset and no file is called {source!r}", hint=hint)
 
 
@@ -248,10 +326,12 @@ def read(marked: Marked, world: World | None = None) -> Agreement:
     try:
         deal = Agreement.model_validate(marked.value, context=context)
     except ValidationError as error:
-        problems += [_not_yet(problem) for problem in explain(Agreement, marked, error.errors())]
+        problems += explain(Agreement, marked, error.errors())
     if deal is not None and world is not None and not any(problem.severity == "error" for problem in problems):
         found = (placed(marked, finding) for finding in schedule.findings(deal, world))
         problems += [_of_the_text_before(problem) if changed else problem for problem in found]
+    brackets = options.findings(marked.value, Agreement.model_fields)
+    problems += [placed(marked, finding) for finding in brackets]
     spoilt = {problem.path for problem in marked.problems if problem.code != "duplicate-key"}
     problems = [*marked.problems, *(problem for problem in problems if problem.path not in spoilt)]
     problems = list(in_file_order(problems))
@@ -300,7 +380,7 @@ def unfolded(marked: Marked, folder: Path, *, depth: int = 0) -> Marked:
             problems += refused.problems
     if problems:
         raise InputRefused(problems)
-    return patched(text, marked, ("patches",), tuple(changes))
+    return patched(text, marked, ("patches",), tuple(changes), own=options.OWN)
 
 
 def digest(value: object) -> str:
@@ -348,6 +428,12 @@ def _draft(value: Mapping[str, Any], context: Mapping[str, object]) -> check.Dra
         parties=tuple(parties),
         clauses=tuple(clauses),
         sources=frozenset(sources) if isinstance(sources, Mapping) else frozenset(),
+        named=frozenset(
+            item["id"]
+            for key in KINDS
+            for _, item in parts(key)
+            if isinstance(item, Mapping) and isinstance(item.get("id"), str)
+        ),
     )
 
 
@@ -362,11 +448,3 @@ def _of_the_text_before(problem: Problem) -> Problem:
     if problem.code != "example-fails":
         return problem
     return replace(problem, severity="warning", hint="as it was written, before the patches")
-
-
-def _not_yet(problem: Problem) -> Problem:
-    """A kind of clause that is known but not read: said so, with those that are."""
-    if problem.code != "unknown-key" or re.sub(r"\[[0-9]+\]", "", problem.path) not in (*NOT_YET, "trade_area.origin"):
-        return problem
-    hint = f"supported so far: {', '.join(KINDS)}"
-    return Problem("not-supported", f"{problem.path} cannot be read yet", problem.place, problem.path, hint)

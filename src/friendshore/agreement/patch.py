@@ -19,6 +19,8 @@ from friendshore.instruments.dates import Term
 from friendshore.instruments.names import ALIASES
 from friendshore.marked import KeyPath, Marked, dotted, wrong
 
+LEVELS = ("reference_price", "strike", "price", "amount", "premium")  # terms of a clause that are or hold a level
+GROUNDS = ("illustrative", "rule", "source")  # terms that say what a level rests on
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 
 
@@ -81,8 +83,12 @@ class Patched(Marked):
         return home.key_place(where)
 
 
-def patched(base: Marked, patches: Marked, where: KeyPath, changes: tuple[Patch, ...]) -> Marked:
+def patched(
+    base: Marked, patches: Marked, where: KeyPath, changes: tuple[Patch, ...], *, own: tuple[str, ...] = ()
+) -> Marked:
     """`base` with `changes` made, in order. `where` is the path of the list of patches in `patches`.
+
+    Keys named in `own` that `patches` holds take the place of those of `base`.
 
     Raises
     ------
@@ -97,6 +103,8 @@ def patched(base: Marked, patches: Marked, where: KeyPath, changes: tuple[Patch,
                 raise _missing(patches, (*at, "change"), "clause", change.change, _ids(root))
             holder, index = found
             _put(holder[index], change.term, _node(patches, (*at, "to")), patches, (*at, "term"))
+            if not any(other.change == change.change and other.term in GROUNDS for other in changes):
+                _ungrounded(holder[index], change, (patches, at))
         elif change.set is not None:
             _put(root, change.set, _node(patches, (*at, "to")), patches, (*at, "set"))
         elif change.drop is not None:
@@ -107,6 +115,9 @@ def patched(base: Marked, patches: Marked, where: KeyPath, changes: tuple[Patch,
             del holder[index]
         elif change.add is not None:
             _add(root, change.add, _node(patches, (*at, "value")), patches, (*at, "add"))
+    for key in own:
+        if isinstance(patches.value, Mapping) and key in patches.value and isinstance(root.held, dict):
+            root.held[key] = _node(patches, (key,))
     homes: dict[KeyPath, tuple[Marked, KeyPath]] = {}
     value = _flat(root, (), homes)
     changed = bool(changes) or (isinstance(base, Patched) and base.changed)
@@ -138,27 +149,35 @@ def _flat(node: _Node, path: KeyPath, homes: dict[KeyPath, tuple[Marked, KeyPath
     return node.held
 
 
-def _clauses(root: _Node) -> Iterator[tuple[Any, Any, _Node]]:
-    """The holder and index of every clause of a document, and the clause."""
+def _clauses(root: _Node) -> Iterator[tuple[str, Any, Any, _Node]]:
+    """The kind, the holder and the index of every clause of a document, and the clause."""
     for kind in KINDS:
         held = root.held.get(kind) if isinstance(root.held, dict) else None
         if held is not None and isinstance(held.held, list):
-            yield from ((held.held, number, clause) for number, clause in enumerate(held.held))
+            yield from ((kind, held.held, number, clause) for number, clause in enumerate(held.held))
         elif held is not None and isinstance(held.held, dict):
-            yield root.held, kind, held
+            yield kind, root.held, kind, held
 
 
-def _id(clause: _Node) -> str | None:
-    named = clause.held.get("id") if isinstance(clause.held, dict) else None
-    return named.held if named is not None and isinstance(named.held, str) else None
+def clause_id(kind: str, clause: Mapping[str, Any]) -> str | None:
+    """The id of a clause as it is written: its own, or the one that its kind and good give it."""
+    named = KINDS[kind].id_of(clause)
+    return named if isinstance(named, str) else None
+
+
+def _id(kind: str, clause: _Node) -> str | None:
+    if not isinstance(clause.held, dict):
+        return None
+    return clause_id(kind, {key: clause.held[key].held for key in ("id", "good", "goods") if key in clause.held})
 
 
 def _ids(root: _Node) -> list[str]:
-    return [name for _, _, clause in _clauses(root) if (name := _id(clause)) is not None]
+    return [name for kind, _, _, clause in _clauses(root) if (name := _id(kind, clause)) is not None]
 
 
 def _clause(root: _Node, name: str) -> tuple[Any, Any] | None:
-    return next(((holder, index) for holder, index, clause in _clauses(root) if _id(clause) == name), None)
+    found = (place for kind, *place, clause in _clauses(root) if _id(kind, clause) == name)
+    return next(((holder, index) for holder, index in found), None)
 
 
 def _parties(root: _Node) -> list[_Node]:
@@ -199,6 +218,21 @@ def _put(node: _Node, term: str, new: _Node, patches: Marked, at: KeyPath) -> No
             held[step] = new
         else:
             node = held[step]
+
+
+def _ungrounded(clause: _Node, change: Patch, home: tuple[Marked, KeyPath]) -> None:
+    """A level that a patch sets stands on the patch alone: neither the source nor the rule of the old one holds for it."""
+    if change.term is None or change.term.split(".")[0] not in LEVELS or not isinstance(clause.held, dict):
+        return
+    invented = clause.held.get("illustrative")
+    if invented is None or invented.held is not True:
+        if "source" not in clause.held:
+            return
+        del clause.held["source"]
+        clause.held["illustrative"] = _Node(True, home)
+        clause.held["rule"] = _Node(change.why or "set by a patch", home)
+    elif change.why:
+        clause.held["rule"] = _Node(change.why, home)
 
 
 def _add(root: _Node, kind: str, new: _Node, patches: Marked, at: KeyPath) -> None:

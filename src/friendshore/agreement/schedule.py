@@ -6,24 +6,30 @@ charging, judging and paying are left to those who read the faces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from friendshore.agreement.check import Finding
+from friendshore.agreement.worked import Worked, work
 from friendshore.errors import InputRefused
-from friendshore.faces import Claim, Duty, Lane, Promise, Wedge
+from friendshore.faces import Claim, Corridor, Duty, Lane, Offtake, Promise, Tariff, Wedge
+from friendshore.instruments import KINDS
 from friendshore.instruments.clause import Clause, Setting, in_force
 from friendshore.instruments.dates import values
 from friendshore.instruments.export_control import ExportControl, without
 from friendshore.instruments.names import vocabulary
+from friendshore.instruments.offtake import OfftakeAgreement
 from friendshore.instruments.price import CostPlusPrice, FixedPrice, Item, price_usd_t, working
 from friendshore.instruments.price_floor import PriceFloor
 from friendshore.instruments.production_subsidy import ProductionSubsidy
+from friendshore.instruments.safeguard import Safeguard
 from friendshore.instruments.tariff import ImportTariff
-from friendshore.units import to_cent, to_float
+from friendshore.marked import dotted
+from friendshore.units import to_float
+from friendshore.world import status_quo
 
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
@@ -46,18 +52,26 @@ def setting(deal: Agreement, world: World, as_of: date) -> Setting:
         words=vocabulary(world),
         parties=deal.parties,
         gdp_usd={code: gdp or 0.0 for code, gdp in world.countries.select("code", "gdp_usd").iter_rows()},
-        use_t=_use(world) if any(_by_use(clause) for clause in deal.clauses) else {},
     )
-    if any(party.phase < 1 for area in deal.trade_area for party in bare.bound(area)):
-        bare = replace(bare, base_duty=_duties(world))  # a full preference does not ask what was there before
+    needs = frozenset().union(*(clause.needs for clause in deal.clauses))
+    if any(area.blends(bare) for area in deal.trade_area):  # a full preference does not ask what was there before
+        needs |= {"duties"}
+    bare = replace(
+        bare,
+        use_t=_use(world) if "use" in needs else {},
+        base_duty=_duties(world, as_of) if "duties" in needs else {},
+        base_flow_t=_flows(world) if "flows" in needs else {},
+        capacity_t=_capacities(world) if "capacity" in needs else {},
+    )
     return replace(bare, floors_usd_t=_floors(deal, bare))
 
 
-def wedges(deal: Agreement, world: World, as_of: date) -> tuple[Wedge, ...]:
-    """What the agreement does to the market on a day, in the order in which it takes effect."""
+def wedges(deal: Agreement, world: World, as_of: date, *, only: Collection[str] | None = None) -> tuple[Wedge, ...]:
+    """What the agreement, or `only` the clauses named, does to the market on a day, in the order of taking effect."""
     deal = deal.checked(world)
     here = setting(deal, world, as_of)
-    return tuple(wedge for clause in deal.clauses for wedge in clause.wedges(here))
+    counted = [clause for clause in deal.clauses if only is None or clause.id in only]
+    return tuple(wedge for clause in counted for wedge in clause.wedges(here))
 
 
 def duties(deal: Agreement, world: World, as_of: date) -> tuple[Duty, ...]:
@@ -81,17 +95,20 @@ def claims(deal: Agreement, world: World, as_of: date) -> tuple[Claim, ...]:
     return tuple(claim for clause in deal.clauses for claim in clause.claims(here))
 
 
-def lifted(deal: Agreement, world: World, as_of: date) -> tuple[Lane, ...]:
+def lifted(deal: Agreement, world: World, as_of: date, *, only: Collection[str] | None = None) -> tuple[Lane, ...]:
     """The lanes on which the parties have given up export controls against each other."""
     deal = deal.checked(world)
     here = setting(deal, world, as_of)
-    return tuple(lane for clause in deal.clauses if isinstance(clause, ExportControl) for lane in clause.lifts(here))
+    controls = [clause for clause in deal.clauses if isinstance(clause, ExportControl)]
+    return tuple(lane for clause in controls if only is None or clause.id in only for lane in clause.lifts(here))
 
 
-def lift(controls: Iterable[Wedge], deal: Agreement, world: World, as_of: date) -> tuple[Wedge, ...]:
+def lift(
+    controls: Iterable[Wedge], deal: Agreement, world: World, as_of: date, *, only: Collection[str] | None = None
+) -> tuple[Wedge, ...]:
     """Wedges of the status quo, less the export controls that the parties have given up against each other."""
     deal = deal.checked(world)
-    if not (lanes := lifted(deal, world, as_of)):
+    if not (lanes := lifted(deal, world, as_of, only=only)):
         return tuple(controls)
     return without(controls, lanes, replace(setting(deal, world, as_of), base_flow_t=_flows(world)))
 
@@ -145,35 +162,104 @@ def findings(deal: Agreement, world: World) -> list[Finding]:
                 if rate > STEEP:
                     message, hint = f"a rate of {rate} is {rate * 100:g} per cent", "a rate is a fraction: 0.25 is 25 %"
                     found.append(Finding(code="implausible", message=message, path=path, hint=hint, severity="warning"))
-        if in_force(clause, here) and not clause.wedges(here):
+        if in_force(clause, here) and not clause.wedges(here) and not isinstance(clause, Safeguard):
             message = f"{clause.id} reaches nobody on {here.as_of}"
             found.append(Finding(code="no-effect", message=message, path=path, severity="warning"))
+    found += [*_beyond_capacity(deal, world, here), *_without_a_route(deal, world, here)]
     return [*found, *_failed_examples(deal, world)]
+
+
+def _beyond_capacity(deal: Agreement, world: World, here: Setting) -> Iterator[Finding]:
+    """Offtakes that together exceed what the seller's country can make, on any first day of one of them."""
+    paths = {id(clause): path for path, clause in _paths(deal)}
+    days = sorted({clause.enters_into_force or deal.in_force for clause in deal.offtakes} | {here.as_of})
+    told: set[tuple[str, str]] = set()
+    made = {good for good, _ in here.capacity_t}
+    for day in days:
+        on_day = replace(here, as_of=day)
+        taken: dict[tuple[str, str], float] = {}
+        by: dict[tuple[str, str], list[OfftakeAgreement]] = {}
+        for clause in deal.offtakes:
+            for wedge in clause.wedges(on_day):
+                if isinstance(wedge, Offtake):
+                    key = (wedge.good, wedge.exporter)
+                    taken[key] = taken.get(key, 0.0) + wedge.tonnes
+                    by.setdefault(key, []).append(clause)
+        for key, tonnes in taken.items():
+            if key[0] not in made:  # a world without producers knows no capacity
+                continue
+            most = here.capacity_t.get(key, 0.0)
+            if tonnes <= most * (1 + 1e-9) or key in told:
+                continue
+            told.add(key)
+            good, seller = key
+            sold = list({id(clause): clause for clause in by[key]}.values())
+            others = "".join(f", with {clause.id} ({dotted(paths[id(clause)])})" for clause in sold[:-1])
+            message = f"{tonnes:,.6g} t of {good} from {seller} a year{others}, which can make {most:,.6g} t"
+            hint = f"the capacity is that of the world: friendshore world show {good.split('.')[0]}"
+            yield Finding(code="above-capacity", message=message, path=(*paths[id(sold[-1])], "tonnes"), hint=hint)
+
+
+def _without_a_route(deal: Agreement, world: World, here: Setting) -> Iterator[Finding]:
+    """Offtakes and corridors on routes that the world does not have, and savings above the freight there."""
+    if not deal.offtakes and not deal.corridors:
+        return
+    paths = {id(clause): path for path, clause in _paths(deal)}
+    freight = {
+        (good, exporter, importer): usd_t or 0.0
+        for good, exporter, importer, usd_t in world.routes.select(
+            "good", "exporter", "importer", "freight_usd_t"
+        ).iter_rows()
+    }
+    for clause in (*deal.offtakes, *deal.corridors):
+        for wedge in clause.wedges(here):
+            if isinstance(wedge, Offtake) and (wedge.good, wedge.exporter, wedge.importer) not in freight:
+                message = (
+                    f"{wedge.exporter} sells no {wedge.good} to {wedge.importer} in this world: nothing is shipped"
+                )
+                yield Finding(code="no-route", message=message, path=paths[id(clause)], severity="warning")
+            if isinstance(wedge, Corridor):
+                there = [
+                    freight[key]
+                    for lane in wedge.lanes
+                    for key in freight
+                    if key[0] == lane.good
+                    and key[1] in lane.exporters
+                    and key[2] in lane.importers
+                    and key[1] != key[2]
+                ]
+                if not there:
+                    message = f"{clause.id} lies on no route of this world"
+                    yield Finding(code="no-route", message=message, path=paths[id(clause)], severity="warning")
+                elif min(there) < wedge.freight_saving_usd_t:
+                    message = (
+                        f"{clause.id} saves {wedge.freight_saving_usd_t:,.6g} USD per contained tonne, more than the "
+                        f"freight of {min(there):,.6g} on one of its routes: freight there becomes nought"
+                    )
+                    yield Finding(code="implausible", message=message, path=paths[id(clause)], severity="warning")
+
+
+def assumptions(deal: Agreement) -> tuple[str, ...]:
+    """What the agreement is taken to say where its text says nothing, one sentence each."""
+    return tuple(said for clause in deal.clauses for said in clause.assumptions())
+
+
+def examples(deal: Agreement, world: World) -> tuple[Worked, ...]:
+    """Every worked example of the agreement, charged on its own day."""
+    deal = deal.checked(world)
+    return tuple(work(example, deal.floors, setting(deal, world, example.day)) for example in deal.tests)
 
 
 def _failed_examples(deal: Agreement, world: World) -> Iterator[Finding]:
     for number, example in enumerate(deal.tests):
-        here = setting(deal, world, example.day)
-        price = price_usd_t(example.price, here.good(example.good), here)
-        per_tonne = Decimal(0)
-        exporters, importers = here.members(example.exporter), here.members(example.importer)
-        for clause in deal.floors:
-            for duty in clause.duties(here):
-                if duty.good == here.good(example.good) and exporters <= duty.exporters and importers <= duty.importers:
-                    gap = (
-                        max(Decimal(0), duty.reference_usd_t - price)
-                        if duty.reference_usd_t is not None
-                        else Decimal(0)
-                    )
-                    per_tonne += duty.phase * gap + (duty.specific_usd_t or Decimal(0))
-        owed = to_cent(per_tonne * example.mass_t)
-        if owed != example.levy_usd:
-            message = f"{example.name}: the levy is {owed}, not {example.levy_usd}"
+        done = work(example, deal.floors, setting(deal, world, example.day))
+        if not done.holds:
+            message = f"{example.name}: the levy is {done.owed_usd}, not {example.levy_usd}"
             yield Finding(code="example-fails", message=message, path=("tests", number, "levy_usd"))
 
 
 def _paths(deal: Agreement) -> Iterator[tuple[tuple[str | int, ...], Clause]]:
-    for key in ("trade_area", "tariffs", "floors", "export_controls", "subsidies"):
+    for key in KINDS:
         for number, clause in enumerate(getattr(deal, key)):
             yield (key, number), clause
 
@@ -192,10 +278,6 @@ def _prices(clause: Clause, here: Setting) -> Iterator[tuple[FixedPrice | CostPl
             yield price.value, here.good(good)
     if not isinstance(term, tuple):
         yield term, here.good(good)
-
-
-def _by_use(clause: Clause) -> bool:
-    return isinstance(clause, ProductionSubsidy) and clause.funding == "by_use"
 
 
 def _floors(deal: Agreement, here: Setting) -> dict[str, Decimal]:
@@ -243,9 +325,33 @@ def _flows(world: World) -> dict[tuple[str, str, str], float]:
     return {(good, exporter, importer): flow or 0.0 for good, exporter, importer, flow in columns.iter_rows()}
 
 
-def _duties(world: World) -> dict[tuple[str, str, str], tuple[float, float]]:
+def _duties(world: World, as_of: date) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """Rate and USD per tonne of every route on a day: the base year's, and the measures since, in their order."""
     columns = world.routes.select("good", "exporter", "importer", "tariff", "specific_usd_t")
-    return {
+    found = {
         (good, exporter, importer): (rate or 0.0, specific or 0.0)
         for good, exporter, importer, rate, specific in columns.iter_rows()
     }
+    since = [wedge for wedge in (*status_quo.wedges(world, as_of), *world.wedges) if isinstance(wedge, Tariff)]
+    for wedge in since:
+        for exporter in wedge.lane.exporters:
+            for importer in wedge.lane.importers - {exporter}:
+                key = (wedge.lane.good, exporter, importer)
+                if key in found:
+                    rate, specific = found[key] if wedge.adds else (0.0, 0.0)
+                    found[key] = (rate + wedge.rate, specific + wedge.specific_usd_t)
+    return found
+
+
+def _capacities(world: World) -> dict[tuple[str, str], float]:
+    """Tonnes of each good that each country can make in a year; none where a capacity is not known."""
+    outputs = world.recipes.filter(world.recipes["role"] == "output")
+    country = dict(zip(world.activities["id"], world.activities["country"], strict=True))
+    capacity = dict(zip(world.activities["id"], world.activities["capacity_t"], strict=True))
+    found: dict[tuple[str, str], float] = {}
+    for activity, good, coefficient in outputs.select("activity", "good", "coefficient").iter_rows():
+        if activity in country:
+            most = capacity[activity]
+            made = coefficient * (float("inf") if most is None else most)
+            found[good, country[activity]] = found.get((good, country[activity]), 0.0) + made
+    return found

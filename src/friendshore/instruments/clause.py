@@ -23,6 +23,8 @@ from friendshore.units import decimal
 
 ONE = Decimal(1)
 
+Need = Literal["use", "flows", "duties", "capacity"]
+
 
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -114,10 +116,15 @@ class Clause(Term):
     @model_validator(mode="before")
     @classmethod
     def without_an_id_its_good_names_it(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping) or value.get("id", "") != "":
-            return value
-        goods = value.get("good", value.get("goods"))
-        return {**value, "id": f"{cls.word}.{goods}" if isinstance(goods, str) and goods != ALL else cls.word}
+        return {**value, "id": cls.id_of(value)} if isinstance(value, Mapping) else value
+
+    @classmethod
+    def id_of(cls, text: Mapping[str, Any]) -> Any:
+        """The id of a clause as it is written: its own, or the one that its kind and good give it."""
+        if text.get("id", "") != "":
+            return text["id"]
+        goods = text.get("good", text.get("goods"))
+        return f"{cls.word}.{goods}" if isinstance(goods, str) and goods != ALL else cls.word
 
     @model_validator(mode="after")
     def an_invented_level_states_its_rule(self) -> Self:
@@ -129,6 +136,11 @@ class Clause(Term):
     def months(self) -> int:
         """Length of the phase-in; none unless the instrument has one."""
         return 0
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Which of the world's figures a setting must hold for the clause, beyond names and output."""
+        return frozenset()
 
     def wedges(self, setting: Setting) -> tuple[Wedge, ...]:
         """What the clause does to the market on the day of the setting."""
@@ -144,6 +156,10 @@ class Clause(Term):
 
     def claims(self, setting: Setting) -> tuple[Claim, ...]:
         """What the clause makes one holder owe another."""
+        return ()
+
+    def assumptions(self) -> tuple[str, ...]:
+        """What the clause is taken to say where its text says nothing, one sentence each."""
         return ()
 
 
@@ -182,6 +198,7 @@ class Setting:
     base_duty : (good, exporter, importer) -> ad valorem rate and USD per tonne before the agreement
     base_flow_t : (good, exporter, importer) -> tonnes of the base year
     floors_usd_t : clause id -> reference price of a floor, for costs that build on it
+    capacity_t : (good, country) -> tonnes that can be made in a year
     """
 
     as_of: date
@@ -193,6 +210,7 @@ class Setting:
     base_duty: Mapping[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
     base_flow_t: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     floors_usd_t: Mapping[str, Decimal] = field(default_factory=dict)
+    capacity_t: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def countries(self) -> frozenset[str]:
@@ -216,6 +234,13 @@ class Setting:
         for name in names:
             found.update(dict.fromkeys(self.words.goods if name == ALL else [self.good(name)]))
         return tuple(found)
+
+    def activities(self, names: Iterable[str]) -> frozenset[str]:
+        """The activities that names of activities or processes stand for."""
+        wanted = frozenset(names)
+        return frozenset(
+            activity for activity, process in self.words.activities.items() if wanted & {activity, process}
+        )
 
     def content(self, substance: str, good: str) -> Decimal:
         """Tonnes of the good's unit per tonne of a substance; a good's own id stands for its own unit.

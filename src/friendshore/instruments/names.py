@@ -44,12 +44,14 @@ class Vocabulary:
     countries : code -> name, regional remainders included
     remainders : the codes that stand for the rest of a region
     substances : (substance, good) -> tonnes of the good's unit per tonne of substance
+    activities : activity id -> its process
     """
 
     goods: Mapping[str, str]
     countries: Mapping[str, str]
     remainders: frozenset[str] = frozenset()
     substances: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    activities: Mapping[str, str] = field(default_factory=dict)
 
 
 def vocabulary(world: World) -> Vocabulary:
@@ -63,6 +65,9 @@ def vocabulary(world: World) -> Vocabulary:
         substances={
             (substance, good): decimal(content)
             for substance, good, content in substances.select("substance", "good", "content").iter_rows()
+        },
+        activities={
+            activity: process or "" for activity, process in world.activities.select("id", "process").iter_rows()
         },
     )
 
@@ -190,6 +195,14 @@ def _substance(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _activity(name: str, info: ValidationInfo) -> str:
+    words = known(info)
+    if words is None or name in words.activities or name in words.activities.values():
+        return name
+    hint = did_you_mean(name, [*words.activities, *words.activities.values()])
+    raise wrong("unknown-activity", f"no activity and no process is called {name!r}", hint=hint)
+
+
 def _one_or_many(value: Any) -> Any:
     return (value,) if isinstance(value, str) else many(value)
 
@@ -199,9 +212,15 @@ _LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "stri
 GoodId = Annotated[str, AfterValidator(_good)]
 CountryCode = Annotated[str, AfterValidator(_country)]
 Substance = Annotated[str, AfterValidator(_substance)]
+# one word or a list of them
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many), WithJsonSchema(_LIST)]
 # `all`, one good, or a list of goods
 Goods = Annotated[
     tuple[Annotated[str, AfterValidator(_goods)], ...], BeforeValidator(_one_or_many), WithJsonSchema(_LIST)
+]
+# one activity or process, or a list of them
+Activities = Annotated[
+    tuple[Annotated[str, AfterValidator(_activity)], ...], BeforeValidator(_one_or_many), WithJsonSchema(_LIST)
 ]
 # `everyone`, `parties`, `non_parties`, one country or union, or a list of them
 Countries = Annotated[

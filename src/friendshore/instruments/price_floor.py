@@ -16,10 +16,14 @@ from friendshore.instruments.clause import Bound, LevyOn, PhasedClause, Setting,
 from friendshore.instruments.names import Countries, GoodId
 from friendshore.instruments.price import TimedPrice, check_basis, on_the_day
 from friendshore.marked import wrong
-from friendshore.units import to_float
+from friendshore.units import to_cent, to_float
 
-Form = Literal["adjustable_levy", "minimum_import_price", "undertaking", "fixed_duty"]
+Form = Literal[
+    "adjustable_levy", "minimum_import_price", "undertaking", "fixed_duty", "ad_valorem_duty", "compound_duty"
+]
+AT_ADOPTION = ("fixed_duty", "ad_valorem_duty", "compound_duty")  # duties sized to the gap on the day of adoption
 NONE, WHOLE = Decimal(0), Decimal(1)
+RATE_STEP = Decimal("0.000001")  # a rate is stated to six digits
 
 
 class PriceFloor(PhasedClause):
@@ -29,8 +33,10 @@ class PriceFloor(PhasedClause):
     names; delivered price >= reference price; under "non_parties", goods that originate in a party never pay it.
 
     Forms: an `adjustable_levy` takes the gap at the border, for the treasury. Under a `minimum_import_price` the seller
-    raises his price to the floor and keeps the gap; under an `undertaking` he keeps `exporter_share` of it. A
-    `fixed_duty` is the gap at adoption as a specific duty: it does not move with the price, so it promises no floor.
+    raises his price to the floor and keeps the gap; under an `undertaking` he keeps `exporter_share` of it. The gap at
+    adoption as a duty that no longer follows the price promises no floor: a `fixed_duty` takes it per tonne, an
+    `ad_valorem_duty` as a rate, gap / price at adoption, a `compound_duty` takes `specific_part` of it per tonne and the
+    rest as a rate.
     """
 
     word: ClassVar[str] = "floor"
@@ -51,7 +57,10 @@ class PriceFloor(PhasedClause):
         None, description="Part of the gap that the seller keeps; for an undertaking only."
     )
     price_at_adoption: TimedPrice | None = Field(
-        None, description="The price, on the `levy_on` basis, from which a fixed duty measures its gap."
+        None, description="The price, on the `levy_on` basis, from which a duty fixed at adoption measures its gap."
+    )
+    specific_part: Annotated[Share, Field(gt=0, lt=1)] | None = Field(
+        None, description="Part of the gap at adoption that a compound duty takes per tonne; the rest is its rate."
     )
     dispersion: Annotated[float, Field(ge=0, le=2)] = Field(
         0.0, description="Relative standard deviation of consignment prices around their yearly mean."
@@ -59,12 +68,23 @@ class PriceFloor(PhasedClause):
 
     @model_validator(mode="after")
     def the_form_has_its_terms(self) -> Self:
-        for form, key in (("undertaking", "exporter_share"), ("fixed_duty", "price_at_adoption")):
+        for forms, key in (
+            (("undertaking",), "exporter_share"),
+            (AT_ADOPTION, "price_at_adoption"),
+            (("compound_duty",), "specific_part"),
+        ):
             given = getattr(self, key) is not None
-            if self.form == form and not given:
-                raise wrong("missing", f"form {form} needs {key}", hint=str(type(self).model_fields[key].description))
-            if self.form != form and given:
+            if self.form in forms and not given:
+                hint = str(type(self).model_fields[key].description)
+                raise wrong("missing", f"form {self.form} needs {key}", hint=hint)
+            if self.form not in forms and given:
                 raise wrong("unused-term", f"{key} has no meaning under form {self.form}", at=(key,))
+        if self.form in ("ad_valorem_duty", "compound_duty") and self.levy_on != "cif":
+            hint = "a rate is charged on the customs value: state price_at_adoption as cif, with levy_on: cif"
+            raise wrong("wrong-basis", f"form {self.form} compares with {self.levy_on}", hint=hint, at=("levy_on",))
+        if self.form in AT_ADOPTION and self.dispersion:
+            message = f"dispersion has no meaning under form {self.form}"
+            raise wrong("unused-term", message, hint="the duty does not follow the price", at=("dispersion",))
         return self
 
     @model_validator(mode="after")
@@ -85,13 +105,13 @@ class PriceFloor(PhasedClause):
         return on_the_day(self.reference_price, setting.good(self.good), setting)
 
     def wedges(self, setting: Setting) -> tuple[Wedge, ...]:
-        """A price gap at each party's outer border; a specific duty on top where the gap was fixed at adoption."""
+        """A price gap at each party's outer border; a duty on top where the gap was fixed at adoption."""
         found: list[Wedge] = []
         for good, exporters, party, reference in self._terms(setting):
             where = lane(good, exporters, party.members)
-            if self.form == "fixed_duty":
-                duty = to_float(self._fixed_usd_t(setting, reference) * party.phase)
-                found.append(Tariff(clause=self.id, lane=where, specific_usd_t=duty, adds=True))
+            if self.form in AT_ADOPTION:
+                rate, specific = (to_float(part * party.phase) for part in self._adopted(setting, reference))
+                found.append(Tariff(clause=self.id, lane=where, rate=rate, specific_usd_t=specific, adds=True))
                 continue
             found.append(
                 PriceGap(
@@ -114,9 +134,10 @@ class PriceFloor(PhasedClause):
         """
         found: list[Duty] = []
         for good, exporters, party, reference in self._terms(setting):
-            fixed = self.form == "fixed_duty"
+            fixed = self.form in AT_ADOPTION
             if self.share == WHOLE:
                 continue
+            rate, specific = (part * party.phase for part in self._adopted(setting, reference))
             found.append(
                 Duty(
                     clause=self.id,
@@ -127,7 +148,8 @@ class PriceFloor(PhasedClause):
                     reference_usd_t=None if fixed else reference,
                     levy_on=None if fixed else self.levy_on,
                     phase=WHOLE if fixed else party.phase * (WHOLE - self.share),
-                    specific_usd_t=self._fixed_usd_t(setting, reference) * party.phase if fixed else None,
+                    rate=rate if fixed and rate else None,
+                    specific_usd_t=specific if fixed and (specific or not rate) else None,
                     as_of=setting.as_of,
                 )
             )
@@ -138,6 +160,8 @@ class PriceFloor(PhasedClause):
         touches = {
             "adjustable_levy": "import_duty",
             "fixed_duty": "import_duty",
+            "ad_valorem_duty": "import_duty",
+            "compound_duty": "import_duty",
             "minimum_import_price": "price_requirement",
             "undertaking": "price_undertaking",
         }[self.form]
@@ -163,8 +187,14 @@ class PriceFloor(PhasedClause):
         good = setting.good(self.good)
         return [(good, exporters, party, reference) for exporters, party in borders(outside, bound)]
 
-    def _fixed_usd_t(self, setting: Setting, reference: Decimal) -> Decimal:
+    def _adopted(self, setting: Setting, reference: Decimal) -> tuple[Decimal, Decimal]:
+        """The rate and the USD per tonne of a duty sized to the gap at adoption; noughts under other forms."""
         if self.price_at_adoption is None:
-            return NONE
+            return NONE, NONE
         adopted = on_the_day(self.price_at_adoption, setting.good(self.good), setting)
-        return NONE if adopted is None else max(NONE, reference - adopted)
+        if adopted is None or adopted >= reference:
+            return NONE, NONE
+        gap = reference - adopted
+        per_tonne = {"fixed_duty": WHOLE, "ad_valorem_duty": NONE}.get(self.form, self.specific_part or NONE)
+        rate = (gap * (WHOLE - per_tonne) / adopted).quantize(RATE_STEP)
+        return rate, to_cent(gap * per_tonne)

@@ -6,48 +6,22 @@ difference is stated. Settlement of single tonnes is left to the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from friendshore.faces import Claim, Contract, Promise, Subsidy, Wedge
-from friendshore.instruments.clause import PhasedClause, Positive, Setting, Share, TimedNumber
-from friendshore.instruments.dates import Term, on
-from friendshore.instruments.names import Countries, CountryCode, GoodId
+from friendshore.instruments.clause import Need, PhasedClause, Setting, Share, TimedNumber
+from friendshore.instruments.dates import on
+from friendshore.instruments.funding import Funding, Shares, payers
+from friendshore.instruments.names import Activities, Countries, GoodId
 from friendshore.instruments.price import TimedPrice, check_basis, on_the_day
 from friendshore.marked import wrong
 from friendshore.units import to_float
 
 Kind = Literal["per_tonne", "one_way", "two_way"]
 ONE = Decimal(1)
-STEP = Decimal("0.000001")
-
-
-class Payers(Term):
-    """Stated shares of who pays."""
-
-    shares: dict[CountryCode, Positive] = Field(description="Country or customs union to its share; they add to one.")
-
-    @model_validator(mode="after")
-    def shares_add_to_one(self) -> Self:
-        if (total := sum(self.shares.values())) != ONE:
-            raise wrong("shares", f"the shares add to {total}, not to 1", at=("shares",))
-        return self
-
-
-def _funding(value: Any) -> Any:
-    if isinstance(value, Mapping) and "shares" not in value:
-        return {"shares": value}
-    return value
-
-
-Funding = Annotated[
-    Annotated[Literal["own", "by_gdp", "by_use"], Tag("rule")]
-    | Annotated[Payers, BeforeValidator(_funding), Tag("shares")],
-    Discriminator(lambda value: "rule" if isinstance(value, str) else "shares"),
-]
 
 
 class ProductionSubsidy(PhasedClause):
@@ -57,13 +31,18 @@ class ProductionSubsidy(PhasedClause):
     market price and the strike. `two_way`: the strike, plus the part of what the market pays above it that is not
     clawed back. `cap_t` limits the tonnes a year in each producing country; the rest earn the market price. The
     difference is paid by the treasuries that `funding` names: each producer's own, or all parties in proportion.
-    Payment depends neither on export nor on the origin of the inputs.
+    What the payers pay in a year never exceeds `budget_usd`: where it binds, fewer tonnes are covered (`budget_cuts:
+    volume`) or every tonne gets less (`strike`), until the two are equal. Payment depends neither on export nor on the
+    origin of the inputs.
     """
 
     word: ClassVar[str] = "subsidy"
 
     good: GoodId = Field(description="The good whose making is supported.")
     producers: Countries = Field(("parties",), description="Where: parties, or codes.")
+    activities: Activities = Field(
+        (), description="Which activities or processes there are eligible; all that make the good if absent."
+    )
     kind: Kind = Field(description="per_tonne, or a contract for difference: one_way or two_way.")
     amount: TimedPrice | None = Field(None, description="Subsidy per mass, for per_tonne.")
     strike: TimedPrice | None = Field(None, description="Guaranteed price, for a contract.")
@@ -71,7 +50,14 @@ class ProductionSubsidy(PhasedClause):
         None, description="Part of the price above the strike that is paid back, for two_way: 1 is all of it."
     )
     cap_t: TimedNumber | None = Field(None, description="Covered tonnes a year per country; no limit if absent.")
-    funding: Funding = Field(description="Who pays: own, by_gdp, by_use, or shares by country that add to one.")
+    funding: Funding = Field(description="Who pays: own, by_gdp, by_use, equal, or shares that add to one.")
+    budget_usd: TimedNumber | None = Field(
+        None, description="The most that all payers together pay in a year, net of what flows back; no limit if absent."
+    )
+    budget_cuts: Literal["volume", "strike"] | None = Field(
+        None,
+        description="What is cut where the budget binds: covered tonnes (volume) or the guaranteed price (strike).",
+    )
     dispersion: Annotated[float, Field(ge=0, le=2)] = Field(
         0.0, description="Relative standard deviation of settled prices around their yearly mean."
     )
@@ -91,6 +77,8 @@ class ProductionSubsidy(PhasedClause):
         for key, given in (("cap_t", self.cap_t is not None), ("dispersion", bool(self.dispersion))):
             if given and not contract:
                 raise wrong("unused-term", f"{key} has no meaning for kind per_tonne", at=(key,))
+        if self.budget_cuts is not None and (self.budget_usd is None or not contract):
+            raise wrong("unused-term", "budget_cuts is for a contract that has a budget", at=("budget_cuts",))
         if self.phase_in and contract:
             raise wrong("unused-term", "a strike price is not phased in", hint="date it instead", at=("phase_in",))
         return self
@@ -101,14 +89,32 @@ class ProductionSubsidy(PhasedClause):
         check_basis(self.strike, (self.good,), info, ("strike",))
         return self
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Base use, where it is the funding key."""
+        return frozenset({"use"}) if self.funding == "by_use" else frozenset()
+
     def wedges(self, setting: Setting) -> tuple[Wedge, ...]:
         """A subsidy per tonne, or a contract."""
         found: list[Wedge] = []
-        for good, producers, usd_t, payers in self._terms(setting):
-            shares = tuple((country, to_float(share)) for country, share in payers)
+        eligible = setting.activities(self.activities)
+        if self.activities and not eligible:
+            return ()
+        budget = on(self.budget_usd, setting.as_of) if self.budget_usd is not None else None
+        limit = None if budget is None else to_float(budget)
+        for good, producers, usd_t, who_pays in self._terms(setting):
+            shares = tuple((country, to_float(share)) for country, share in who_pays)
             if self.kind == "per_tonne":
                 found.append(
-                    Subsidy(clause=self.id, good=good, producers=producers, usd_t=to_float(usd_t), payers=shares)
+                    Subsidy(
+                        clause=self.id,
+                        good=good,
+                        producers=producers,
+                        usd_t=to_float(usd_t),
+                        payers=shares,
+                        activities=eligible,
+                        budget_usd=limit,
+                    )
                 )
                 continue
             cap = on(self.cap_t, setting.as_of) if self.cap_t is not None else None
@@ -123,6 +129,9 @@ class ProductionSubsidy(PhasedClause):
                     cap_t=None if cap is None else to_float(cap),
                     payers=shares,
                     dispersion=self.dispersion,
+                    activities=eligible,
+                    budget_usd=limit,
+                    budget_cuts=self.budget_cuts or "volume",
                 )
             )
         return tuple(found)
@@ -144,16 +153,18 @@ class ProductionSubsidy(PhasedClause):
     def claims(self, setting: Setting) -> tuple[Claim, ...]:
         """What each metered tonne makes the payers owe, or the producer pay back."""
         found: list[Claim] = []
-        for good, producers, usd_t, payers in self._terms(setting):
+        for good, producers, usd_t, who_pays in self._terms(setting):
             terms = [("kind", self.kind), ("usd_t", str(usd_t))]
             if self.claw_back is not None:
                 terms.append(("claw_back", str(self.claw_back)))
             if self.cap_t is not None and (cap := on(self.cap_t, setting.as_of)) is not None:
                 terms.append(("cap_t", str(cap)))
-            found.append(Claim(clause=self.id, good=good, payers=payers, payees=producers, terms=tuple(terms)))
+            if self.budget_usd is not None and (budget := on(self.budget_usd, setting.as_of)) is not None:
+                terms.append(("budget_usd", str(budget)))
+            found.append(Claim(clause=self.id, good=good, payers=who_pays, payees=producers, terms=tuple(terms)))
         return tuple(found)
 
-    def _terms(self, setting: Setting) -> list[tuple[str, frozenset[str], Decimal, tuple[tuple[str, Decimal], ...]]]:
+    def _terms(self, setting: Setting) -> list[tuple[str, frozenset[str], Decimal, Shares]]:
         """Good, producers, money per tonne on the day, payers with shares (none: each producer's own treasury)."""
         good = setting.good(self.good)
         price = self.amount if self.kind == "per_tonne" else self.strike
@@ -162,39 +173,8 @@ class ProductionSubsidy(PhasedClause):
         by_phase: dict[Decimal, frozenset[str]] = {}
         for party in setting.imposed(self, self.producers):
             by_phase[party.phase] = by_phase.get(party.phase, frozenset()) | party.members
-        payers = self._payers(setting, good)
-        return [(good, producers, usd_t * phase, payers) for phase, producers in by_phase.items()]
-
-    def _payers(self, setting: Setting, good: str) -> tuple[tuple[str, Decimal], ...]:
-        if self.funding == "own":
-            return ()
-        if isinstance(self.funding, Payers):
-            weights: dict[str, Decimal] = {}
-            for code, share in self.funding.shares.items():
-                within = setting.members(code)
-                for country, part in _shares({country: setting.gdp_usd.get(country, 0.0) for country in within}):
-                    weights[country] = weights.get(country, Decimal(0)) + share * part
-            return tuple(sorted(weights.items()))
-        inside = frozenset().union(*(party.members for party in setting.bound(self)))
-        if self.funding == "by_gdp":
-            return _shares({country: setting.gdp_usd.get(country, 0.0) for country in inside})
-        return _shares({country: setting.use_t.get((good, country), 0.0) for country in inside})
+        who_pays = payers(self.funding, self, good, setting)
+        return [(good, producers, usd_t * phase, who_pays) for phase, producers in by_phase.items()]
 
     def _funding_word(self) -> str:
         return self.funding if isinstance(self.funding, str) else "shares"
-
-
-def _shares(weights: Mapping[str, float]) -> tuple[tuple[str, Decimal], ...]:
-    """Weights as shares to six digits that add to one exactly; equal where all weights are nought.
-
-    The last country in order of code takes what rounding leaves.
-    """
-    countries = sorted(country for country, weight in weights.items() if weight > 0) or sorted(weights)
-    if not countries:
-        return ()
-    total = sum(weights[country] for country in countries)
-    shares = [
-        Decimal(repr(weights[country] / total if total else 1 / len(countries))).quantize(STEP) for country in countries
-    ]
-    shares[-1] = ONE - sum(shares[:-1], Decimal(0))
-    return tuple(zip(countries, shares, strict=True))

@@ -80,6 +80,7 @@ class ImportTariff(PhasedClause):
                 rate=rate,
                 specific_usd_t=specific,
                 as_of=setting.as_of,
+                replaces=not self.adds,
             )
             for good, exporters, party, rate, specific in self._terms(setting)
         )
