@@ -43,7 +43,7 @@ test: .venv/dev.installed
 	$(SAY) 'pages' >&2
 	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 
-bench: .venv/core.installed
+bench: .venv/bench.installed
 	@set -e; for each in benchmarks/bench_*.py; do printf '== %s\n' "$$each" >&2; $(BIN)/python "$$each"; done
 
 docs: .venv/dev.installed
@@ -63,6 +63,11 @@ docs: .venv/dev.installed
 	@$(PIP) install --quiet --require-hashes --requirement requirements/dev.lock >&2
 	@touch $@
 
+.venv/bench.installed: requirements/bench.lock .venv/core.installed
+	$(SAY) 'installing the solvers that the benchmarks compare with into .venv' >&2
+	@$(PIP) install --quiet --require-hashes --requirement requirements/bench.lock >&2
+	@touch $@
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Friendshore needs Python 3.11 or later, this is {v[0]}.{v[1]}; choose another with: make run PYTHON=python3.12")'
 	$(SAY) 'making .venv' >&2
@@ -70,7 +75,7 @@ docs: .venv/dev.installed
 
 lock: | .venv/bin/python
 	@$(PIP) install --quiet 'uv>=0.9' >&2
-	@for each in 'core' 'dev --extra dev'; do set -- $$each; \
+	@for each in 'core' 'dev --extra dev' 'bench --extra bench'; do set -- $$each; \
 	  UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --output-file "requirements/$$1.lock" $$2 $$3 $(UPGRADE) pyproject.toml requirements/build.in >/dev/null; done
 

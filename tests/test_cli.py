@@ -69,7 +69,7 @@ def test_run_gives_every_outcome_in_one_document(call):
     status, out, _ = call("run", "one-floor", "--json", "--no-stability")
     assert status == 0
     found = document(out)
-    assert found.keys() == {"outcomes", "study"}
+    assert found.keys() == {"outcomes", "study", "digests"}
     assert list(found["outcomes"]) == ["base", "before", "agreement", "harvest", "ban"]
     for outcome in found["outcomes"].values():
         has_shape_of_an_outcome(outcome)
@@ -307,8 +307,10 @@ def test_a_chain_is_shown_with_its_sources(call):
 
 def test_a_check_gives_both_numbers_and_a_true_status(call, monkeypatch):
     status, out, _ = call("world", "check", "--json")
-    rows = document(out)
+    found = document(out)
+    rows = found["checks"]
     assert all(row.keys() == {"name", "ok", "ours", "published", "source"} for row in rows)
+    assert all(len(doubt["items"]) == doubt["count"] for doubt in found["doubts"])
     assert status == (0 if all(row["ok"] for row in rows) else 3)
     broken = [Check("sound", True, 1.0, 1.0, "here"), Check("share of gallium", False, 51.0, 98.9, "usgs.mcs2026")]
     monkeypatch.setattr("friendshore.world.check.check", lambda _: broken)

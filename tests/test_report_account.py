@@ -93,10 +93,21 @@ def test_every_party_is_named_and_the_two_sides_add_up_to_the_finding(floor):
     assert row(part, "outside")[-2] == millions(plain["outsiders_usd"], sign=True)
 
 
-def test_groups_add_up_to_the_finding_with_firms_outside(floor):
-    cells = row(sections(pages.account(floor))["WHO PAYS, BY GROUP"], "all ")
+def test_groups_add_up_to_the_finding_with_firms_on_neither_side(floor):
+    part = sections(pages.account(floor))["WHO PAYS, BY GROUP"]
     plain = floor.reactions.filter(pl.col("reaction") == "none").row(0, named=True)
-    assert cells[1:] == [millions(plain[key], sign=True) for key in ("parties_usd", "outsiders_usd", "world_usd")]
+    sides = ["parties_usd", "outsiders_usd", *(["firms_usd"] if abs(plain["firms_usd"]) >= 500.0 else []), "world_usd"]
+    assert row(part, "all ")[1:] == [millions(plain[key], sign=True) for key in sides]
+
+
+def test_parties_outsiders_and_firms_make_up_the_world_in_every_reaction(floor, nothing):
+    for each in (floor, nothing):
+        for held in each.reactions.iter_rows(named=True):
+            sides = held["parties_usd"] + held["outsiders_usd"] + held["firms_usd"]
+            assert sides == pytest.approx(held["world_usd"], abs=1.0)
+    firms = floor.pays.filter(pl.col("country").str.len_chars() > 3)
+    plain = floor.reactions.filter(pl.col("reaction") == "none").row(0, named=True)
+    assert plain["firms_usd"] == pytest.approx(float(firms["usd"].sum()), abs=1e-6)
 
 
 def test_a_licence_that_is_worth_more_is_named_with_its_rent(floor):

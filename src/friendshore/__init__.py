@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from friendshore.errors import FriendshoreError, InputRefused, MarketError, Problem, WorldError
     from friendshore.outcome import Outcome
     from friendshore.run import Assumptions, Comparison, clear, compare
+    from friendshore.world.own_figures import with_parameters
     from friendshore.world.tables import World
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "WorldError",
     "clear",
     "compare",
+    "with_parameters",
 ]
 
 _HOME = {
@@ -39,6 +41,7 @@ _HOME = {
     "Comparison": "friendshore.run",
     "clear": "friendshore.run",
     "compare": "friendshore.run",
+    "with_parameters": "friendshore.world.own_figures",
     "FriendshoreError": "friendshore.errors",
     "InputRefused": "friendshore.errors",
     "MarketError": "friendshore.errors",

@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import date
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -28,10 +29,13 @@ from friendshore.errors import FriendshoreError, InputRefused, render
 
 if TYPE_CHECKING:
     from friendshore.agreement.scenario import Scenario
+    from friendshore.faces import Wedge
     from friendshore.report.account import Names
     from friendshore.report.tables import Stage, Written
     from friendshore.run import Assumptions
+    from friendshore.shares import Shares
     from friendshore.study import Study
+    from friendshore.world.own_files import Files
     from friendshore.world.tables import World
 
 PATIENCE_S = 0.6  # whatever takes longer says what it is doing
@@ -77,6 +81,8 @@ app = typer.Typer(
 world_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 agreement_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(world_app, name="world", short_help="The base year: build, check, show, list.")
+formula_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(formula_app, name="formula", short_help="Published formulas: GSIM, SMART, balancing, tracing.")
 app.add_typer(agreement_app, name="agreement", short_help="Agreement files: check, list, schema.")
 
 
@@ -123,6 +129,18 @@ def _years(text: str) -> int:
     return int(text)
 
 
+def _buyers(text: str) -> str:
+    if text not in ("logit", "ces"):
+        raise typer.BadParameter(f"{text!r} is no way of buying; write logit (tonnes add up) or ces (they do not)")
+    return text
+
+
+def _parts(text: str) -> str:
+    if text not in ("instrument", "clause"):
+        raise typer.BadParameter(f"{text!r} is nothing to share out among; write instrument or clause")
+    return text
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         _say(f"friendshore {_release()}")
@@ -139,6 +157,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 OutFolder = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Folder for every table, as Parquet and CSV; replaced whole."),
+]
+WorldFolder = Annotated[
+    Path | None,
+    typer.Option("--world", metavar="DIR", help="A folder that `world build` wrote; the world that ships if absent."),
+]
+Years = Annotated[
+    int | None,
+    typer.Option(
+        "--horizon", metavar="1|5|15", parser=_years, help="Years to adjust; 5, or the scenario's, if absent."
+    ),
+]
+
+
+def _download(option: str, text: str) -> Any:
+    """An option for a user's download; it may be given several times."""
+    return typer.Option(option, metavar="FILE", help=text)
+
+
+OwnFigures = Annotated[
+    Path | None,
+    typer.Option("--parameters", metavar="FILE", help="Your own elasticities and prices, YAML or CSV."),
+]
+AsOf = Annotated[
+    date | None,
+    typer.Option(
+        "--as-of", metavar="DATE", parser=_day, help="Day whose terms are run; the agreement's own if absent."
+    ),
 ]
 Terms = Annotated[
     str, typer.Argument(metavar="AGREEMENT|SCENARIO", help="A preset's name, an agreement file or a scenario file.")
@@ -171,14 +216,29 @@ def run(
             "--as-of", metavar="DATE", parser=_day, help="Day whose terms are run; the agreement's own if absent."
         ),
     ] = None,
-    horizon: Annotated[
-        int | None,
-        typer.Option(
-            "--horizon", metavar="1|5|15", parser=_years, help="Years to adjust; 5, or the scenario's, if absent."
-        ),
-    ] = None,
+    horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     out: OutFolder = None,
     as_json: AsJson = False,
+    sourcing: Annotated[
+        str | None,
+        typer.Option(
+            "--sourcing",
+            metavar="logit|ces",
+            parser=_buyers,
+            help="How buyers choose between origins; logit if absent. Under ces tonnes do not add up.",
+        ),
+    ] = None,
+    decompose: Annotated[
+        str | None,
+        typer.Option(
+            "--decompose",
+            metavar="instrument|clause",
+            parser=_parts,
+            help="Share out what it does among its instruments or clauses.",
+        ),
+    ] = None,
     stability: Annotated[
         bool, typer.Option("--stability/--no-stability", help="Solve nine pairs of elasticities for rank stability.")
     ] = True,
@@ -192,10 +252,10 @@ def run(
     """
     with _folder(out) as stage, _Progress() as progress:
         progress("reading the world and the agreement")
-        from friendshore.world.tables import World
-
-        world = World.load()
+        world = _world_of(agreement, folder)
         scenario = _scenario(agreement, world)
+        for figures in (scenario.parameters, parameters):
+            world = _with_own(world, figures)
         day = as_of or scenario.as_of
         from friendshore.agreement.scenario import shock_wedges
         from friendshore.study import study
@@ -205,11 +265,13 @@ def run(
             world,
             scenario.agreement,
             as_of=day,
-            assume=_assumptions(scenario, horizon),
+            assume=_assumptions(scenario, horizon, sourcing),
             shocks=shocks,
             progress=progress,
             stability=stability,
         )
+        parted, unparted = _decomposed(found, scenario, world, decompose, sourcing, shocks, progress)
+        digests = _digests(scenario, world, found)
         progress("writing the account")
         names = _names(world)
         flags = [
@@ -217,27 +279,119 @@ def run(
             day.isoformat(),
             "--horizon",
             str(found.horizon),
+            *(["--sourcing", sourcing] if sourcing else []),
+            *(["--parameters", str(parameters)] if parameters else []),
+            *(["--world", str(folder)] if folder else []),
             *([] if stability else ["--no-stability"]),
+            *(["--decompose", decompose] if decompose else []),
         ]
         about = {
             "command": shlex.join(["friendshore", "run", agreement, *flags]),
             "agreement": scenario.name,
             "digest": scenario.digest,
+            "digests": digests,
             "world": found.world_name,
             "friendshore": _release(),
         }
         _publish(
             stage,
-            lambda: _study_tables(found),
+            lambda: _study_tables(found) | _replaced_tables(world) | ({"shares": parted.table} if parted else {}),
             about,
-            text=lambda written: _account(found, names, written, _circumstances(scenario)),
-            document=(lambda: _study_document(found)) if as_json else None,
+            text=lambda written: _account(
+                found, names, written, _circumstances(scenario, world, digests, unparted), world, parted
+            ),
+            document=(lambda: _study_document(found, world, digests, parted)) if as_json else None,
         )
+
+
+@app.command(cls=Command, short_help="Several agreements side by side: who pays under each.")
+def compare(
+    agreements: Annotated[
+        list[str],
+        typer.Argument(metavar="A B [C ...]", help="Two or more agreements or scenarios, files or shipped names."),
+    ],
+    as_of: AsOf = None,
+    horizon: Years = None,
+    as_json: AsJson = False,
+    instruments: Annotated[
+        bool, typer.Option("--instruments/--no-instruments", help="Share each out among its instruments.")
+    ] = True,
+) -> None:
+    """$ friendshore compare plurilateral-2026 subsidies-only alliance-duties
+
+    Set agreements side by side on one world: who pays and who gains by country, the European Union as one and by member, by
+    group, by good and by instrument, and on whom supply hangs.
+    """
+    if len(agreements) < 2:
+        hint = "name another: friendshore agreement list shows what ships"
+        raise InputRefused.because(
+            "one-agreement", "one agreement has nothing to be compared with", path="B", hint=hint
+        )
+    with _Progress() as progress:
+        progress("reading the world and the agreements")
+        from friendshore.side_by_side import Case, side_by_side
+        from friendshore.world.digest import digest
+
+        cases = [_case(words, as_of, horizon) for words in agreements]
+        if len({digest(case.world) for case in cases}) > 1:
+            hint = "a scenario names a world or figures of its own: run them one by one"
+            raise InputRefused.because("two-worlds", "these agreements are run on different worlds", hint=hint)
+        found = side_by_side(
+            cases[0].world,
+            [
+                Case(
+                    words if case.scenario.name != case.scenario.agreement.id else case.scenario.name,
+                    case.scenario.agreement,
+                    case.day,
+                    case.assume,
+                    case.shocks,
+                )
+                for words, case in zip(agreements, cases, strict=True)
+            ],
+            by_instrument=instruments,
+            progress=progress,
+        )
+    if as_json:
+        return _emit(found.document())
+    from friendshore.report.side_by_side import side_by_side as tables
+
+    return _say(tables(found, _names(cases[0].world)).rstrip("\n"))
+
+
+@app.command("why", cls=Command, short_help="Where a number comes from: equation, parts, clause, sources.")
+def why_command(
+    agreement: Terms,
+    number: Annotated[
+        str,
+        typer.Argument(
+            metavar="NUMBER", help="gain.ITA, gain_of_parties, levy_revenue, delivered.ndpr.oxide.CHN.DEU ..."
+        ),
+    ],
+    as_of: AsOf = None,
+    horizon: Years = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore why plurilateral-2026 delivered.ndpr.oxide.CHN.DEU
+
+    Take a number of an outcome apart: the equation that it follows, the parts that add to it, the clause with its article,
+    and the sources of what was read from the world.
+    """
+    with _Progress() as progress:
+        progress("reading the world and the agreement")
+        from friendshore.report.drafts import traced
+        from friendshore.why import why
+
+        case = _case(agreement, as_of, horizon)
+        progress("clearing")
+        found = why(case.world, case.scenario.agreement, number, as_of=case.day, assume=case.assume, shocks=case.shocks)
+    return _emit(found.document()) if as_json else _say(traced(found).rstrip("\n"))
 
 
 @app.command(cls=Command, short_help="Solve a network file.")
 def clear(
-    network: Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file, YAML or JSON.")],
+    network: Annotated[
+        Path, typer.Argument(metavar="NETWORK", help="A network file, YAML or JSON, or the folder of a built world.")
+    ],
     experiment: Annotated[
         str | None,
         typer.Option("--experiment", metavar="NAME", help="One of the file's experiments; its own policies if absent."),
@@ -249,19 +403,20 @@ def clear(
 
     Solve a network file and print its prices, flows and accounts.
 
-    Latent links that the file states are on.
+    Latent links that the file states are on. The folder of a built world is cleared as it is: its base year, replicated.
     """
     with _folder(out) as stage, _Progress() as progress:
         progress(f"reading {network}")
         from friendshore.run import Assumptions
         from friendshore.run import clear as solve
         from friendshore.world import network as files
+        from friendshore.world.tables import World
 
-        world = files.read(network, experiment)
+        built = network.is_dir() and experiment is None
+        world = World.load(network) if built else files.read(network, experiment)
+        latent = not built and bool(world.routes["latent"].any())
         progress("clearing")
-        outcome = solve(
-            world, assume=Assumptions(latent=bool(world.routes["latent"].any())), name=experiment or world.name
-        )
+        outcome = solve(world, assume=Assumptions(latent=latent), name=experiment or world.name)
         title = str(world.extras.get("title") or world.name) + (f": {experiment}" if experiment else "")
         from friendshore.report.cleared import cleared
 
@@ -288,15 +443,17 @@ def world_group() -> None:
 
 
 @world_app.command("goods", cls=Command, short_help="The goods, by mineral and stage.")
-def world_goods(as_json: AsJson = False) -> None:
+def world_goods(folder: WorldFolder = None, as_json: AsJson = False) -> None:
     """$ friendshore world goods
 
     List the goods: an id for each mineral in one form, and the stage it stands at.
     """
-    from friendshore.report.typography import grid
-    from friendshore.world.tables import World
+    with _Progress() as progress:
+        progress("reading the world")
+        from friendshore.report.typography import grid
+        from friendshore.world.tables import World
 
-    goods = World.load().goods
+        goods = World.load(folder).goods
     if as_json:
         return _emit(goods.select("id", "mineral", "stage").to_dicts())
     return _say(
@@ -310,15 +467,17 @@ def world_goods(as_json: AsJson = False) -> None:
 
 
 @world_app.command("countries", cls=Command, short_help="The countries and remainders, with their codes.")
-def world_countries(as_json: AsJson = False) -> None:
+def world_countries(folder: WorldFolder = None, as_json: AsJson = False) -> None:
     """$ friendshore world countries
 
     List the countries, and the regional remainders that hold everybody else.
     """
-    from friendshore.report.typography import grid
-    from friendshore.world.tables import World
+    with _Progress() as progress:
+        progress("reading the world")
+        from friendshore.report.typography import grid
+        from friendshore.world.tables import World
 
-    countries = World.load().countries
+        countries = World.load(folder).countries
     if as_json:
         return _emit(countries.select("code", "name").to_dicts())
     return _say(
@@ -336,43 +495,109 @@ def world_show(
     mineral: Annotated[
         str, typer.Argument(metavar="MINERAL", help="A mineral, such as cobalt, or the id of one good.")
     ],
+    folder: WorldFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore world show cobalt
 
     Print a mineral's chain stage by stage: output, routes, use and stocks, each figure with its source and reliability.
     """
-    from friendshore.report.listing import chain
-    from friendshore.world.show import show
-    from friendshore.world.tables import World
+    with _Progress() as progress:
+        progress("reading the world")
+        from friendshore.report.listing import chain
+        from friendshore.world.show import show
+        from friendshore.world.tables import World
 
-    rows = show(World.load(), mineral)
+        rows = show(World.load(folder), mineral)
     return _emit(rows) if as_json else _say(chain(rows).rstrip("\n"))
 
 
+@world_app.command("dependence", cls=Command, short_help="Where each stage of what a country uses was done.")
+def world_dependence(
+    good: Annotated[str, typer.Argument(metavar="GOOD", help="The id of a good, such as ndfeb.magnet.")],
+    country: Annotated[
+        str | None, typer.Option("--country", metavar="CODE", help="One country in full; all of them if absent.")
+    ] = None,
+    folder: WorldFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore world dependence ndfeb.magnet --country ITA
+
+    Whose ore is in whose magnet: what countries use of a good, followed back through routes and recipes to where it was
+    mined, refined and made.
+    """
+    with _Progress() as progress:
+        progress("reading the world")
+        from friendshore.report.dependence import of_all, of_country
+        from friendshore.world.dependence import among, dependence
+        from friendshore.world.tables import World
+
+        found = dependence(World.load(folder), good)
+        if country is not None:
+            found = among(found, country)
+    if as_json:
+        return _emit(found.to_dicts())
+    return _say((of_all(found) if country is None else of_country(found, country)).rstrip("\n"))
+
+
 @world_app.command("check", cls=Command, short_help="Every invariant of the world, with both numbers.")
-def world_check(as_json: AsJson = False) -> None:
+def world_check(
+    folder: WorldFolder = None,
+    everything: Annotated[bool, typer.Option("--all", help="Name every estimate, not only their number.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """$ friendshore world check
 
     Check every invariant of the world's tables: balances, signs, names, provenance, and our shares beside the published.
+    Then list what is to be doubted though nothing fails: clipped margins, estimates, figures of unclear licence.
 
     Exit status 3 if one of them fails.
     """
     from dataclasses import asdict
 
-    from friendshore.report.listing import checks
-    from friendshore.world.check import check
-    from friendshore.world.tables import World
-
     with _Progress() as progress:
         progress("checking")
-        found = check(World.load())
+        from friendshore.report import listing
+        from friendshore.world.check import check
+        from friendshore.world.doubts import doubts
+        from friendshore.world.tables import World
+
+        world = World.load(folder)
+        found, doubted = check(world), doubts(world)
     if as_json:
-        _emit([asdict(item) for item in found])
+        _emit({"checks": [asdict(item) for item in found], "doubts": [asdict(item) for item in doubted]})
     else:
-        _say(checks(found).rstrip("\n"))
+        _say(listing.checks(found, listing.doubts(doubted, everything=everything)).rstrip("\n"))
     if not all(item.ok for item in found):
         raise typer.Exit(3)
+
+
+@world_app.command("missing", cls=Command, short_help="Every default in use, by its rule.")
+def world_missing(
+    folder: WorldFolder = None,
+    parameters: OwnFigures = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print every rule of every kind.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore world missing
+
+    List every figure that a rule or an assumption stands in for: elasticities, margins and costs, capacities, freight,
+    duties, contents, choke multiples, tonnes; by kind and rule, counted, with what would replace it.
+
+    With --parameters it lists what is left to default once your own figures are in.
+    """
+    from dataclasses import asdict
+
+    with _Progress() as progress:
+        progress("looking for defaults")
+        from friendshore.report.listing import RULES, defaults
+        from friendshore.world.missing import missing
+        from friendshore.world.tables import World
+
+        found = missing(_with_own(World.load(folder), parameters))
+    if as_json:
+        return _emit([asdict(group) for group in found])
+    return _say(defaults(found, rules=None if everything else RULES).rstrip("\n"))
 
 
 @world_app.command("build", cls=Command, short_help="Rebuild the world from raw data.")
@@ -390,26 +615,54 @@ def world_build(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Folder for the tables; if absent those that ship are replaced."),
     ] = None,
+    sector: Annotated[
+        list[Path] | None,
+        typer.Option("--sector", metavar="DIR", help="A sector of your own, beside those that ship; may be repeated."),
+    ] = None,
+    baci: Annotated[list[Path] | None, _download("--baci", "A year of CEPII BACI: t,i,j,k,v,q.")] = None,
+    comtrade: Annotated[list[Path] | None, _download("--comtrade", "A UN Comtrade download, CSV or JSON.")] = None,
+    wits: Annotated[list[Path] | None, _download("--wits", "A WITS export by HS6 product.")] = None,
+    usgs: Annotated[list[Path] | None, _download("--usgs", "World data of the USGS commodity summaries.")] = None,
+    pink_sheet: Annotated[list[Path] | None, _download("--pink-sheet", "The World Bank's Pink Sheet, xlsx.")] = None,
+    year: Annotated[
+        str | None, typer.Option("--year", metavar="YEAR", help="Year to take from files that hold several.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """$ friendshore world build ../shared/data --out world
+    """$ friendshore world build --baci BACI_HS17_Y2024_V202601.csv --out world
 
-    Rebuild every table of the world from the publishers' files. The same files give the same bytes.
+    Make a world of your own: take the world that ships, put what your downloads cover in the place of its figures, and
+    balance it anew. No other data are needed. With RAW instead, rebuild every table from a folder of publishers' files.
 
     Exit status 3 if the tables are written but miss an invariant.
     """
     from dataclasses import asdict
 
+    from friendshore.world.own_files import Files
+
+    held = {"baci": baci, "comtrade": comtrade, "wits": wits, "usgs": usgs, "pink_sheet": pink_sheet}
+    files = Files(year=year, **{name: tuple(paths or ()) for name, paths in held.items()})
+    if files and sector:
+        hint = "build it from RAW, with the publishers' files, or leave the downloads out"
+        raise InputRefused.because("two-ways", "a sector is not built from downloads", path="--sector", hint=hint)
+    if files:
+        _build_own(files, out, as_json)
+        return
     if raw is None:
-        hint = f"name it: friendshore world build RAW, or set {RAW_DATA}"
+        hint = f"name a download (--baci FILE ...), or the folder: friendshore world build RAW, or set {RAW_DATA}"
         raise InputRefused.because("no-raw-data", "no folder of raw data was named", path="RAW", hint=hint)
     with _Progress() as progress:
         progress(f"building the world from {raw}")
         from friendshore.world.build import build
         from friendshore.world.tables import PACKAGED
 
+        if sector and out is None:
+            hint = "name another folder with --out: what ships holds the shipped sectors alone"
+            raise InputRefused.because(
+                "no-folder", "a sector of your own needs a folder of its own", path="--out", hint=hint
+            )
         target = out or PACKAGED
-        report = build(raw, target)
+        report = build(raw, target, _plan(sector))
     if as_json:
         _emit(asdict(report))
     else:
@@ -426,6 +679,52 @@ def world_build(
         raise typer.Exit(3)
 
 
+def _plan(sector: list[Path] | None) -> tuple[Path, ...] | None:
+    if not sector:
+        return None
+    from friendshore.world.plan_tables import beside_those_that_ship
+
+    return beside_those_that_ship(sector)
+
+
+def _build_own(files: Files, out: Path | None, as_json: bool) -> None:
+    """A world of the user's own, from downloads."""
+    from friendshore.report.own_data import built, built_document
+    from friendshore.world import own_files
+    from friendshore.world.tables import World
+
+    if out is None:
+        hint = "name a folder: --out DIR; the world that ships stays as it is"
+        raise InputRefused.because("no-folder", "where should the world be written?", path="--out", hint=hint)
+    with _Progress() as progress:
+        progress("reading the files")
+        report = own_files.build(files, out, World.load())
+    _emit(built_document(report)) if as_json else _say(built(report, str(out)))
+    if report.failed:
+        raise typer.Exit(3)
+
+
+@world_app.command("diff", cls=Command, short_help="What moved between two worlds.")
+def world_diff(
+    before: Annotated[Path, typer.Argument(metavar="A", help="A world's folder; '-' is the world that ships.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The other world's folder, or '-'.")],
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore world diff - world
+
+    List what moved between two worlds: goods, countries, flows, levels, use, stocks and prices, with tonnes and per cent,
+    the largest first, and sums by good.
+    """
+    from friendshore.report.own_data import moved as page
+    from friendshore.world.moved import moved
+    from friendshore.world.tables import World
+
+    with _Progress() as progress:
+        progress("comparing")
+        found = moved(*(World.load(None if str(folder) == "-" else folder) for folder in (before, after)))
+    return _emit(found.document()) if as_json else _say(page(found))
+
+
 @agreement_app.callback()
 def agreement_group() -> None:
     """$ friendshore agreement check deal.yaml
@@ -439,6 +738,7 @@ def agreement_check(
     agreement: Annotated[
         str, typer.Argument(metavar="FILE", help="An agreement file, a scenario file or a preset's name.")
     ],
+    folder: WorldFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore agreement check deal.yaml
@@ -446,43 +746,246 @@ def agreement_check(
     Read an agreement or a scenario as strictly as `run` does and list its clauses and price levels, or every problem with
     file, line and column. Nothing is run.
     """
-    from friendshore.agreement.schedule import levels
-    from friendshore.report.listing import terms, terms_document
-    from friendshore.world.tables import World
+    with _Progress() as progress:
+        progress(f"reading {agreement}")
+        from friendshore.agreement.schedule import levels
+        from friendshore.report.listing import terms, terms_document
+        from friendshore.world.tables import World
 
-    world = World.load()
-    scenario = _scenario(agreement, world)
-    found = levels(scenario.agreement, world, scenario.as_of)
+        world = World.load(folder)
+        scenario = _scenario(agreement, world)
+        found = levels(scenario.agreement, world, scenario.as_of)
     if as_json:
         return _emit(terms_document(scenario, found))
     return _say(terms(scenario, found))
 
 
-@agreement_app.command("list", cls=Command, short_help="The agreements that ship.")
+@agreement_app.command("list", cls=Command, short_help="The agreements and scenarios that ship.")
 def agreement_list(as_json: AsJson = False) -> None:
     """$ friendshore agreement list
 
-    List the presets: the reference design, its variants, single instruments for teaching, and no agreement at all.
+    List what ships, a line each: the reference design and its variants from the public record, single instruments for
+    teaching, no agreement at all; then scenarios with shocks from the record.
     """
-    from friendshore.agreement.document import Agreement, presets
-    from friendshore.report.typography import grid
+    with _Progress() as progress:
+        progress("reading the presets")
+        from friendshore.agreement.document import presets, shipped
+        from friendshore.agreement.scenario import Scenario
+        from friendshore.report.typography import grid
 
-    rows = []
-    for name in presets():
-        deal = Agreement.load(name)
-        rows.append(
-            {"id": name, "title": deal.title, "in_force": deal.in_force.isoformat(), "clauses": len(deal.clauses)}
-        )
+        rows = []
+        for name in shipped():
+            scenario = Scenario.load(name)
+            deal, kind = scenario.agreement, "agreement" if name in presets() else "scenario"
+            title = deal.title if scenario.name == deal.id else scenario.name
+            rows.append(
+                {
+                    "id": name,
+                    "kind": kind,
+                    "title": title,
+                    "in_force": deal.in_force.isoformat(),
+                    "clauses": len(deal.clauses),
+                }
+            )
     if as_json:
         return _emit(rows)
-    return _say(
+    tables = [
         grid(
-            ["preset", "title", "in force", "clauses"],
-            [[str(v) for v in row.values()] for row in rows],
-            left=3,
+            [what, "title"],
+            [[str(row["id"]), str(row["title"])] for row in rows if row["kind"] == what],
+            left=2,
             indent=0,
         )
+        for what in ("agreement", "scenario")
+    ]
+    return _say("\n\n".join(tables))
+
+
+@agreement_app.command("test", cls=Command, short_help="The worked examples of a file, each with its working.")
+def agreement_test(agreement: Terms, as_json: AsJson = False) -> None:
+    """$ friendshore agreement test plurilateral-2026
+
+    Charge the worked examples of an agreement by its own duties, in exact decimals, and show data, calculation and value.
+
+    Exit status 3 if one does not come out as written.
+    """
+    from friendshore.agreement.schedule import examples
+    from friendshore.report.drafts import worked, worked_document
+
+    world = _world_of(agreement)
+    scenario = _scenario(agreement, world)
+    found = examples(scenario.agreement, world)
+    if as_json:
+        _emit({"id": scenario.agreement.id, "digest": scenario.agreement.digest, "examples": worked_document(found)})
+    else:
+        _say(worked(scenario.agreement.id, found).rstrip("\n"))
+    if not all(each.holds for each in found):
+        raise typer.Exit(3)
+
+
+@agreement_app.command("text", cls=Command, short_help="A file as the prose of a treaty, in Markdown.")
+def agreement_text(agreement: Terms) -> None:
+    """$ friendshore agreement text plurilateral-2026 > agreement.md
+
+    Render an agreement as prose, article by article, with links between articles and to sources. Nothing is left out, and
+    what is illustrative is marked.
+    """
+    from friendshore.agreement.text import text
+
+    world = _world_of(agreement)
+    deal = _scenario(agreement, world).agreement
+    return _say(text(deal, goods=dict(world.goods.select("id", "name").iter_rows())).rstrip("\n"))
+
+
+@agreement_app.command("diff", cls=Command, short_help="What changed between two texts, and what each change does.")
+def agreement_diff(
+    before: Terms,
+    after: Terms,
+    as_of: AsOf = None,
+    horizon: Years = None,
+    as_json: AsJson = False,
+    words: Annotated[bool, typer.Option("--words", help="The changed terms alone; nothing is run.")] = False,
+) -> None:
+    """$ friendshore agreement diff plurilateral-2026 plurilateral-2026-derivatives
+
+    Set two texts against each other: every changed term in words, clause and article, beside what it does alone in tonnes
+    and money when the markets are cleared again; then all of them together.
+
+    Shocks and assumptions are those of the later text, where it is a scenario.
+    """
+    from friendshore.agreement.diff import diff
+    from friendshore.report.drafts import changed, comparison
+
+    if words:
+        from dataclasses import asdict
+
+        world = _world_of(after)
+        changes = diff(_scenario(before, world).agreement, _scenario(after, world).agreement)
+        return (
+            _emit([{**asdict(each), "words": each.words} for each in changes])
+            if as_json
+            else _say(changed(changes).rstrip("\n"))
+        )
+    with _Progress() as progress:
+        progress("reading the world and the texts")
+        from friendshore.effects import effects
+
+        case = _case(after, as_of, horizon)
+        earlier = _scenario(before, case.world).agreement
+        found = effects(
+            case.world,
+            earlier,
+            case.scenario.agreement,
+            as_of=case.day,
+            assume=case.assume,
+            shocks=case.shocks,
+            progress=progress,
+        )
+    if as_json:
+        return _emit(found.document() | {"horizon": case.assume.horizon})
+    return _say(f"{comparison(found).rstrip()}\n\n{_horizon(case).capitalize()}.")
+
+
+@agreement_app.command("options", cls=Command, short_help="The alternatives in brackets, run and ranked.")
+def agreement_options(
+    agreement: Terms,
+    as_of: AsOf = None,
+    horizon: Years = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore agreement options plurilateral-2026-options
+
+    Run every combination of an agreement's bracketed alternatives and rank them by its objective: least cost to the
+    parties where it states none.
+
+    Exit status 3 if an alternative has no answer.
+    """
+    with _Progress() as progress:
+        progress("reading the world and the agreement")
+        from friendshore.matrix import matrix
+        from friendshore.report.drafts import ranking
+
+        case = _case(agreement, as_of, horizon)
+        stated = as_of or (case.scenario.as_of if case.scenario.dated else None)
+        found = matrix(
+            case.world,
+            case.scenario.agreement,
+            as_of=stated,
+            assume=case.assume,
+            shocks=case.shocks,
+            progress=progress,
+        )
+    if as_json:
+        _emit(found.document() | {"horizon": case.assume.horizon})
+    else:
+        _say(f"{ranking(found).rstrip()}\n\n{_horizon(case).capitalize()}.")
+    if found.unanswered:
+        raise typer.Exit(3)
+
+
+@agreement_app.command("shares", cls=Command, short_help="What each instrument does of it: who pays for which.")
+def agreement_shares(
+    agreement: Terms,
+    by: Annotated[
+        str, typer.Option("--by", metavar="instrument|clause", parser=_parts, help="What it is shared out among.")
+    ] = "instrument",
+    as_of: AsOf = None,
+    horizon: Years = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore agreement shares plurilateral-2026 --by clause
+
+    Share out what an agreement changes among its instruments, so that the shares add up: every headline figure, every
+    party, every group. Exact up to eight parts, by orders drawn at random above, with standard errors.
+    """
+    with _Progress() as progress:
+        progress("reading the world and the agreement")
+        from friendshore.report.sharing import shares_account
+        from friendshore.shares import shares
+
+        case = _case(agreement, as_of, horizon)
+        found = shares(
+            case.world,
+            case.scenario.agreement,
+            as_of=case.day,
+            assume=case.assume,
+            shocks=case.shocks,
+            by=cast(Any, by),
+            progress=progress,
+        )
+    if as_json:
+        return _emit(found.document() | {"horizon": case.assume.horizon})
+    deal = case.scenario.agreement
+    heading = (
+        f"{deal.title} ({deal.digest}), terms of {case.day}, {_horizon(case)}, against the status quo of that day."
     )
+    return _say(shares_account(found, _names(case.world), found.parties, heading).rstrip("\n"))
+
+
+@agreement_app.command("votes", cls=Command, short_help="Who can block, how much each vote counts, what is due when.")
+def agreement_votes(
+    agreement: Terms,
+    as_of: Annotated[
+        date | None,
+        typer.Option("--as-of", metavar="DATE", parser=_day, help="Day of the vote; the agreement's own if absent."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore agreement votes deal.yaml --as-of 2028-01-01
+
+    Evaluate the governance of an agreement for the parties bound on a day: every decision rule with the power of each
+    vote (Banzhaf, Shapley-Shubik) and who can block, and the deadlines of each procedure opened on that day.
+    """
+    from friendshore.agreement.governance import calendar, power
+    from friendshore.report.votes import document, votes
+
+    world = _world_of(agreement)
+    scenario = _scenario(agreement, world)
+    deal, day = scenario.agreement, as_of or scenario.as_of
+    powers, deadlines = power(deal, world, day), calendar(deal, day)
+    if as_json:
+        return _emit({"id": deal.id, "as_of": day.isoformat(), **document(powers, deadlines)})
+    return _say(votes(f"{deal.title}, on {day.isoformat()}", powers, deadlines).rstrip("\n"))
 
 
 @agreement_app.command("schema", cls=Command, short_help="The JSON Schema of an agreement file.")
@@ -496,7 +999,115 @@ def agreement_schema() -> None:
     _say(json.dumps(schema(), indent=2))
 
 
+@formula_app.callback()
+def formula_group() -> None:
+    """$ friendshore formula gsim examples/formulas/gsim.yaml
+
+    Published formulas on small files of figures. They solve no market.
+    """
+
+
+FormulaFile = Annotated[Path, typer.Argument(metavar="FILE", help="A file of the formula, YAML or JSON.")]
+
+
+@formula_app.command("gsim", cls=Command, short_help="GSIM's linear form of a change of tariffs.")
+def formula_gsim(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Tables by region, or a network file with base flows.")],
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", metavar="NAME", help="One of the network file's experiments.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore formula gsim examples/formulas/gsim.yaml
+
+    What a change of ad valorem tariffs does to prices, trade and welfare of one industry, by GSIM's linear form.
+    """
+    from friendshore.formula import gsim
+
+    return _tell(gsim(file, experiment), as_json)
+
+
+@formula_app.command("smart", cls=Command, short_help="SMART's trade creation and diversion.")
+def formula_smart(file: FormulaFile, as_json: AsJson = False) -> None:
+    """$ friendshore formula smart examples/formulas/smart.yaml
+
+    Trade created and diverted where one supplier's tariff is cut, foreign prices standing still.
+    """
+    from friendshore.formula import smart
+
+    return _tell(smart(file), as_json)
+
+
+@formula_app.command("ras", cls=Command, short_help="A table fitted to its margins, cells bounded.")
+def formula_ras(file: FormulaFile, as_json: AsJson = False) -> None:
+    """$ friendshore formula ras examples/formulas/ras.yaml
+
+    Fit a table to totals of rows and columns, nearest in shape, no cell above its bound.
+    """
+    from friendshore.formula import ras
+
+    return _tell(ras(file), as_json)
+
+
+@formula_app.command("balance", cls=Command, short_help="Figures fitted to identities, weighed by their errors.")
+def formula_balance(file: FormulaFile, as_json: AsJson = False) -> None:
+    """$ friendshore formula balance examples/formulas/balance.yaml
+
+    The figures nearest to those reported that satisfy identities, each weighed by its standard error.
+    """
+    from friendshore.formula import balance
+
+    return _tell(balance(file), as_json)
+
+
+@formula_app.command("trace", cls=Command, short_help="Dispatch replaced by origin.")
+def formula_trace(file: FormulaFile, as_json: AsJson = False) -> None:
+    """$ friendshore formula trace examples/formulas/trace.yaml
+
+    Who made what a country uses, when some of it came through third countries.
+    """
+    from friendshore.formula import trace
+
+    return _tell(trace(file), as_json)
+
+
 # -- from words to values ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Everything that is run: a world, the text, the day, the assumptions and the shocks."""
+
+    world: World
+    scenario: Scenario
+    day: date
+    assume: Assumptions
+    shocks: tuple[Wedge, ...]
+
+
+def _world_of(words: str, folder: Path | None = None) -> World:
+    """The world of a folder, else the one that a scenario names, else the one that ships."""
+    from friendshore.agreement.scenario import stated_world
+    from friendshore.world.tables import World
+
+    return World.load(folder) if folder is not None else stated_world(words) or World.load()
+
+
+def _case(words: str, as_of: date | None, horizon: int | None) -> _Case:
+    from friendshore.agreement.scenario import shock_wedges
+
+    world = _world_of(words)
+    scenario = _scenario(words, world)
+    world = _with_own(world, scenario.parameters)
+    day = as_of or scenario.as_of
+    return _Case(world, scenario, day, _assumptions(scenario, horizon, None), shock_wedges(scenario, world, day))
+
+
+def _horizon(case: _Case) -> str:
+    """The years that a case gives markets to adjust, as every page says them."""
+    from friendshore.report.typography import counted
+
+    return f"horizon {counted(case.assume.horizon, 'year')}"
 
 
 def _scenario(words: str, world: World) -> Scenario:
@@ -509,11 +1120,11 @@ def _scenario(words: str, world: World) -> Scenario:
     return scenario
 
 
-def _assumptions(scenario: Scenario, horizon: int | None) -> Assumptions:
+def _assumptions(scenario: Scenario, horizon: int | None, sourcing: str | None) -> Assumptions:
     from friendshore.run import Assumptions
 
-    stated = scenario.assume.model_dump()
-    return Assumptions(**({**stated, "horizon": horizon} if horizon is not None else stated))
+    asked = {"horizon": horizon, "sourcing": sourcing}
+    return Assumptions(**scenario.assume.model_dump() | {key: said for key, said in asked.items() if said is not None})
 
 
 def _names(world: World) -> Names:
@@ -526,14 +1137,69 @@ def _names(world: World) -> Names:
     )
 
 
-def _account(found: Study, names: Names, written: Written | None, scenario: str) -> str:
+def _account(
+    found: Study, names: Names, written: Written | None, scenario: str, world: World, parted: Shares | None = None
+) -> str:
     from friendshore.report.account import account
+    from friendshore.world.observed import quotations
 
-    return account(found, names=names, written=written, scenario=scenario)
+    return account(found, names=names, written=written, scenario=scenario, shares=parted, quotations=quotations(world))
 
 
-def _circumstances(scenario: Scenario) -> str:
-    """A scenario in a sentence; nothing where a plain agreement is run."""
+def _circumstances(scenario: Scenario, world: World, digests: Mapping[str, str], more: str) -> str:
+    """A scenario and the user's own figures in sentences, and the digits that name what was run and what came out."""
+    from friendshore.world.own_figures import sentence
+
+    named = (
+        f"Agreement {digests['agreement']}, world {digests['world']}: whoever runs the same gets the result "
+        f"{digests['result']}, to the last digit."
+    )
+    return " ".join(filter(None, (_patched(scenario), sentence(world), more, named)))
+
+
+def _digests(scenario: Scenario, world: World, found: Study) -> dict[str, str]:
+    """Twelve digits for the text, the scenario, the figures of the world, and every figure of the status quo and the run."""
+    from friendshore.agreement.document import digest
+    from friendshore.world.digest import digest as figures
+
+    return {
+        "agreement": scenario.agreement.digest,
+        "scenario": scenario.digest,
+        "world": figures(world),
+        "result": digest([found.outcomes[name].digest for name in ("before", "agreement")]),
+    }
+
+
+def _decomposed(
+    found: Study,
+    scenario: Scenario,
+    world: World,
+    by: str | None,
+    sourcing: str | None,
+    shocks: tuple[Wedge, ...],
+    progress: Callable[[str], None],
+) -> tuple[Shares | None, str]:
+    """What each part of an agreement does of it, where that was asked for; or why there is no saying."""
+    if by is None:
+        return None, ""
+    from friendshore.shares import shares
+
+    try:
+        return shares(
+            world,
+            scenario.agreement,
+            as_of=found.as_of,
+            assume=_assumptions(scenario, found.horizon, sourcing),
+            shocks=shocks,
+            by=cast(Any, by),
+            ends=(found.outcomes["before"], found.outcomes["agreement"]),
+            progress=progress,
+        ), ""
+    except FriendshoreError as stuck:
+        return None, f"It cannot be shared out: {str(stuck).splitlines()[0]}."
+
+
+def _patched(scenario: Scenario) -> str:
     if scenario.name == scenario.agreement.id:
         return ""
     shocks = [clause.id for clause in scenario.shocks.clauses]
@@ -541,8 +1207,27 @@ def _circumstances(scenario: Scenario) -> str:
     return f"{scenario.name} ({scenario.digest}): {scenario.agreement.id} as patched{meanwhile}."
 
 
-def _study_document(found: Study) -> dict[str, Any]:
-    return {"outcomes": {name: each.document() for name, each in found.outcomes.items()}, "study": found.document()}
+def _study_document(found: Study, world: World, digests: Mapping[str, str], parted: Shares | None) -> dict[str, Any]:
+    outcomes = {name: each.document() for name, each in found.outcomes.items()}
+    own = {name: table.to_dicts() for name, table in _replaced_tables(world).items()}
+    shared = {"shares": parted.document()} if parted else {}
+    return {"outcomes": outcomes, "study": found.document(), "digests": dict(digests), **shared, **own}
+
+
+def _replaced_tables(world: World) -> dict[str, Any]:
+    """The figures that the user's own took the place of, as a table; none where there are none."""
+    from friendshore.world.own_figures import replaced
+
+    own = replaced(world)
+    return {} if own.is_empty() else {"own_figures": own}
+
+
+def _with_own(world: World, figures: Path | None) -> World:
+    if figures is None:
+        return world
+    from friendshore.world.own_figures import with_parameters
+
+    return with_parameters(world, figures)
 
 
 def _study_tables(found: Study) -> dict[str, Any]:
@@ -619,6 +1304,13 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int):
         return value
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _tell(document: Mapping[str, Any], as_json: bool) -> None:
+    """A formula's document as text, or as it is."""
+    from friendshore.report.formula import told
+
+    return _emit(document) if as_json else _say(told(document).rstrip("\n"))
 
 
 def _say(text: str, *, err: bool = False) -> None:

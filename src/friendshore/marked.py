@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -637,5 +638,15 @@ class _Siblings(dict[str, object]):
 
 
 def as_json(value: object) -> str:
-    """A plain value in one canonical spelling, for content hashes: sorted keys, no blanks, dates as ISO text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    """A plain value in one canonical spelling, for content hashes: sorted keys, no blanks, dates as ISO text.
+
+    An exact number is spelt without a trail of noughts, however it was written.
+
+    >>> as_json({"b": Decimal("2.0"), "a": date(2027, 1, 1)})
+    '{"a":"2027-01-01","b":"2"}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_spelt)
+
+
+def _spelt(value: object) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)

@@ -6,6 +6,7 @@ no base: `absolute`). Two outcomes are set side by side by `run.compare`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class Outcome:
     accounts  country, item, usd                                    change against the base (levels if absolute)
     by_good   country, item, good, usd                              the same, by good
     rents     clause, kind, rent, tonnes, limit_t, owner            quotas, corridors, tariff-rate quotas, recovery bounds
+    gained    good, country, used_t, arrived_t, gained_t, share_of_use   used less arrived: CES sourcing alone, else no rows
     """
 
     name: str
@@ -45,6 +47,7 @@ class Outcome:
     accounts: pl.DataFrame
     by_good: pl.DataFrame
     rents: pl.DataFrame
+    gained: pl.DataFrame
     world_total_usd: float
     resource_total_usd: float
     resource_parts_usd: dict[str, float]
@@ -52,7 +55,16 @@ class Outcome:
     settings: dict[str, Any] = field(default_factory=dict)
     state: Any = field(default=None, repr=False)  # where a neighbouring run may start; no part of the result
 
-    TABLES = ("prices", "indices", "flows", "output", "use", "activities", "accounts", "by_good", "rents")
+    TABLES = ("prices", "indices", "flows", "output", "use", "activities", "accounts", "by_good", "rents", "gained")
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that name every figure of the tables; how they were reached does not count."""
+        held = hashlib.sha256()
+        for name in self.TABLES:
+            held.update(name.encode())
+            held.update(getattr(self, name).write_csv().encode())
+        return held.hexdigest()[:12]
 
     def document(self) -> dict[str, Any]:
         """The outcome as plain JSON values."""

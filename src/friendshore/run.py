@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,9 +16,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from friendshore.errors import Problem, WorldError
-from friendshore.faces import Wedge
+from friendshore.errors import InputRefused, MarketError, Problem, WorldError
+from friendshore.faces import Sourcing, Wedge
+from friendshore.market import ces
 from friendshore.market.accounts import Accounts, account
+from friendshore.market.budget import settle
 from friendshore.market.curves import (
     Array,
     Demand,
@@ -52,13 +54,17 @@ SHAPES = {"iso_elastic": Shape.ISO_ELASTIC, "linear": Shape.LINEAR, "fixed": Sha
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a scenario assumes beside its terms: the horizon that picks sigma and epsilon, and scales on them."""
+    """What a scenario assumes beside its terms: the horizon that picks sigma and epsilon, and scales on them.
+
+    `sourcing` is the world's own where it is None. Under "ces" tonnes do not add up: `Outcome.gained` says by how much.
+    """
 
     horizon: Horizon = 5
     sigma_scale: float = 1.0
     eps_scale: float = 1.0
     latent: bool = False
     licences_as: LicenceForm = "quota"
+    sourcing: Sourcing | None = None
 
 
 DEFAULT = Assumptions()
@@ -73,6 +79,7 @@ def clear(
     extra: Iterable[Wedge] = (),
     name: str | None = None,
     start: Array | None = None,
+    sourcing: Sourcing | None = None,
 ) -> Outcome:
     """Clear `world` under the measures in force at `as_of`, an agreement and any `extra` wedges.
 
@@ -84,6 +91,7 @@ def clear(
     assume : horizon and scales
     extra : further wedges, applied last (a reaction, a shock)
     start : `settings["state"]` of a neighbouring outcome, to start warm
+    sourcing : how buyers choose between origins, in place of what `assume` says
 
     Returns
     -------
@@ -93,17 +101,32 @@ def clear(
     ------
     InputRefused   tables or terms that cannot be used;  MarketError   no market-clearing prices
     """
+    if sourcing is not None:
+        assume = replace(assume, sourcing=sourcing)
     network = compile_world(world, assume)
     wedges, as_of = measures(world, deal, as_of, assume)
-    return clear_network(
+    extra = tuple(extra)
+    outcome = clear_network(
         world, network, [*wedges, *extra], assume=assume, as_of=as_of, name=name or _name(deal, as_of), start=start
     )
+    if deal is None or not deal.safeguards or as_of is None:
+        return outcome
+    quo = clear_network(world, network, [*measures(world, None, as_of, assume)[0], *extra], assume=assume, as_of=as_of)
+    return guard(world, network, deal, quo, outcome, as_of=as_of, assume=assume, extra=extra)[0]
 
 
 def measures(
-    world: World, deal: Agreement | None, as_of: date | None, assume: Assumptions = DEFAULT
+    world: World,
+    deal: Agreement | None,
+    as_of: date | None,
+    assume: Assumptions = DEFAULT,
+    *,
+    only: Collection[str] | None = None,
 ) -> tuple[list[Wedge], date | None]:
-    """Every wedge in force, in order: base licences, measures since the base year, the network file's own, the agreement's."""
+    """Every wedge in force, in order: base licences, measures since the base year, the network file's own, the agreement's.
+
+    `only` names the clauses of the agreement that count, all of them if None.
+    """
     if deal is not None and as_of is None:
         as_of = deal.run_date
     wedges: list[Wedge] = list(status_quo.base_wedges(world, as_=assume.licences_as))
@@ -113,7 +136,8 @@ def measures(
     if deal is not None and as_of is not None:
         from friendshore.agreement import schedule
 
-        wedges = [*schedule.lift(wedges, deal, world, as_of), *schedule.wedges(deal, world, as_of)]
+        kept = schedule.lift(wedges, deal, world, as_of, only=only)
+        wedges = [*kept, *schedule.wedges(deal, world, as_of, only=only)]
     return wedges, as_of
 
 
@@ -129,10 +153,8 @@ def clear_network(
 ) -> Outcome:
     """Solve a compiled network under `wedges` and read the answer back into tables."""
     began = time.perf_counter()
-    policy = impose(network, wedges)
-    solved = (
-        solve_homogeneous(network, policy) if network.sourcing == "homogeneous" else solve(network, policy, start=start)
-    )
+    settled = settle(network, wedges, lambda policy, near: _solve(network, policy, near), start=start)
+    policy, solved = settled.policy, settled.solved
     counted = account(network, policy, solved)
     zero = None if network.absolute else base_accounts(world, network, assume)
     settings: dict[str, Any] = {
@@ -142,9 +164,67 @@ def clear_network(
         "eps_scale": assume.eps_scale,
         "latent": assume.latent,
         "licences_as": assume.licences_as,
+        "sourcing": network.sourcing,
     }
+    if settled.budgets:
+        settings["budgets"] = [each.document(world.money_unit_usd) for each in settled.budgets]
     outcome = read_back(world, network, policy, solved, counted, zero, name, settings)
     return _timed(outcome, time.perf_counter() - began)
+
+
+def _solve(network: Network, policy: Policy, start: Array | None = None) -> Solution:
+    if network.sourcing == "homogeneous":
+        return solve_homogeneous(network, policy)
+    try:
+        return solve(network, policy, start=start)
+    except MarketError:
+        if start is None:
+            raise
+        return solve(network, policy)  # a neighbour's state may lead astray where the base does not
+
+
+def guard(
+    world: World,
+    network: Network,
+    deal: Agreement,
+    before: Outcome,
+    after: Outcome,
+    *,
+    as_of: date,
+    assume: Assumptions = DEFAULT,
+    extra: Iterable[Wedge] = (),
+) -> tuple[Outcome, Agreement, tuple[Wedge, ...]]:
+    """Test the safeguards of an agreement on its cleared market, and clear it once more with the actions of those met.
+
+    Parameters
+    ----------
+    before, after : the status quo and the agreement on the same day
+    extra : wedges that both were cleared with besides
+
+    Returns
+    -------
+    outcome : `after`, or the market cleared again; `settings["safeguards"]` says what was tested and found
+    deal : the agreement as it then stands, with what was suspended
+    sold : what reserves release besides
+    """
+    from friendshore.agreement import safeguards
+
+    guards = safeguards.in_force(deal, world, as_of)
+    if not guards:
+        return after, deal, ()
+    tested = safeguards.test(guards, deal, world, as_of, before, after)
+    held, outcome = deal, after
+    sold: tuple[Wedge, ...] = ()
+    if any(each.met for each in tested):
+        held, sold = safeguards.acted(deal, world, as_of, tested)
+        wedges = [*measures(world, held, as_of, assume)[0], *sold, *extra]
+        outcome = clear_network(world, network, wedges, assume=assume, as_of=as_of, name=after.name, start=after.state)
+        again = {each.clause: each for each in safeguards.test(guards, deal, world, as_of, before, outcome)}
+        tested = tuple(
+            replace(each, value_after=again[each.clause].value, met_after=again[each.clause].met) for each in tested
+        )
+    said = [each.document() for each in tested]
+    return replace(outcome, settings={**outcome.settings, "safeguards": said}), held, sold
 
 
 def base_accounts(world: World, network: Network, assume: Assumptions) -> Accounts:
@@ -154,7 +234,7 @@ def base_accounts(world: World, network: Network, assume: Assumptions) -> Accoun
     if held is not None and held[0] is network:
         return held[1]
     policy = impose(network, status_quo.base_wedges(world, as_=assume.licences_as))
-    solved = solve_homogeneous(network, policy) if network.sourcing == "homogeneous" else solve(network, policy)
+    solved = _solve(network, policy)
     counted = account(network, policy, solved)
     _BASE.clear()
     _BASE[key] = (network, counted)
@@ -392,7 +472,7 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
     return Network(
         goods=tuple(goods),
         countries=tuple(countries),
-        sourcing=world.sourcing,
+        sourcing=_sourcing(world, assume),
         source_good=source_good,
         source_country=source_country,
         source_price=price,
@@ -438,6 +518,23 @@ def compile_world(world: World, assume: Assumptions = DEFAULT) -> Network:
         absolute=world.absolute,
         kept_share=np.array([float(kept.get(t, 1.0) if kept.get(t) is not None else 1.0) for t in homes]),
         budget=tuple(budget.get(t) or t for t in homes),
+    )
+
+
+def _sourcing(world: World, assume: Assumptions) -> Sourcing:
+    """What the assumptions ask for, or the world's own; a world of one kind cannot be read as one of another.
+
+    Raises
+    ------
+    InputRefused   identical goods asked of a world with base flows, or buyers with habits of a world without
+    """
+    asked = assume.sourcing or world.sourcing
+    if asked == world.sourcing or not (world.absolute or asked == "homogeneous"):
+        return asked
+    what = "has curves alone, and buyers with habits" if world.absolute else "has base flows, and identical goods"
+    needs = "need base flows" if world.absolute else "need curves alone"
+    raise InputRefused.because(
+        "sourcing", f"{world.name} {what} {needs}", path="sourcing", hint=f"leave it at {world.sourcing!r}"
     )
 
 
@@ -630,6 +727,7 @@ def read_back(
             orient="row",
         ).sort("country", "item", "good"),
         rents=_rents(network, policy, solved, mass, per_t),
+        gained=_gained(network, solved, user, mass),
         world_total_usd=world_total * money,
         resource_total_usd=resource_total * money,
         resource_parts_usd={field: float(value) * money for field, value in parts.items()},
@@ -660,6 +758,9 @@ def _rents(network: Network, policy: Policy, solved: Solution, mass: float, per_
         for group, rho in zip(groups, rents, strict=True):
             used = float(solved.flow[group.routes].sum()) * mass
             rows.append((group.clause, kind, float(rho) * per_t, used, group.tonnes * mass, group.owner))
+    for over in policy.overflows:
+        carried = min(over.tonnes, float(solved.flow[over.routes].sum())) * mass
+        rows.append((over.clause, "corridor", over.saving_usd_t * per_t, carried, over.tonnes * mass, over.owner))
     for rate_group, rate in zip(policy.rate_quotas, solved.rate, strict=True):
         used = float(solved.flow[rate_group.routes].sum()) * mass
         rows.append(
@@ -688,6 +789,15 @@ def _rents(network: Network, policy: Policy, solved: Solution, mass: float, per_
         "owner": pl.String,
     }
     return pl.DataFrame(rows, schema=schema, orient="row").sort("kind", "clause")
+
+
+def _gained(network: Network, solved: Solution, user: dict[str, Any], mass: float) -> pl.DataFrame:
+    """What CES sourcing makes of tonnes: a row for every market, none for the ways of buying that keep them."""
+    used, arrived, gain = (mass * t for t in ces.gained(network, solved))
+    share = np.divide(gain, used, out=np.zeros_like(gain), where=used > 0.0)
+    columns = {**user, "used_t": used, "arrived_t": arrived, "gained_t": gain, "share_of_use": share}
+    table = pl.DataFrame(columns, schema_overrides=_TEXTS).sort("good", "country")
+    return table if network.sourcing == "ces" else table.clear()
 
 
 def _timed(outcome: Outcome, seconds: float) -> Outcome:

@@ -18,29 +18,24 @@ import polars as pl
 from friendshore.agreement import schedule
 from friendshore.errors import MarketError
 from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Quota, Wedge
+from friendshore.headline import CODE, group_of, places
+from friendshore.instruments.clause import in_force
 from friendshore.market.network import Network
 from friendshore.outcome import Outcome
-from friendshore.run import DEFAULT, Assumptions, clear_network, compare, compile_world, measures
+from friendshore.run import DEFAULT, Assumptions, clear_network, compare, compile_world, guard, measures
+from friendshore.world.dependence import compared
 from friendshore.world.tables import World
 
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
 
 SCALES = (0.5, 1.0, 2.0)
+CUTS = {"volume": "covered tonnes", "strike": "strike", "rate": "rate", "purchases": "purchases"}
 HOLDS = 0.99  # of the reference: an inside price this near is held
-STAGE_GROUP = {
-    "ore": "miners",
-    "intermediate": "refiners",
-    "refined": "refiners",
-    "product": "makers of products",
-    "scrap": "recyclers",
-}
 LICENCE_FORMS = {
     "clause": pl.String, "good": pl.String, "levy_usd_as_quota": pl.Float64, "levy_usd_as_export_tax": pl.Float64,
     "rent_usd_as_quota": pl.Float64, "rent_usd_as_tax": pl.Float64,
 }  # fmt: skip
-TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
-RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
 
 
 @dataclass(frozen=True)
@@ -55,9 +50,11 @@ class Study:
     pays_2024   country, item, usd                                agreement less the base year
     groups      group, usd
     suppliers   good, largest_before, share_before_pct, largest_after, share_after_pct
-    reactions   reaction, world_usd, parties_usd, outsiders_usd, levy_usd, export_tax_usd, unserved_t, status
+    reactions   reaction, world_usd, parties_usd, outsiders_usd, firms_usd, levy_usd, export_tax_usd, unserved_t, status;
+                firms are parents that hold a base support and stand on neither side
     protection  good, stage, price_change_pct, input_cost_change_pct, effective_protection_pct
     licence_forms  clause, good, levy_usd_as_quota, levy_usd_as_export_tax, rent_usd_as_quota, rent_usd_as_tax
+    dependence  good, country, stage, origin, kind, via, before, after    shares of what a party uses, at the ends of the chains
     stability   country, usd, rank, rank_min, rank_max
     """
 
@@ -78,6 +75,7 @@ class Study:
     reactions: pl.DataFrame
     protection: pl.DataFrame
     licence_forms: pl.DataFrame
+    dependence: pl.DataFrame
     stability: pl.DataFrame
     kendall_tau_min: float | None
     draws: int
@@ -88,7 +86,7 @@ class Study:
 
     TABLES = (
         "floors", "outside", "levies", "pays", "pays_2024", "groups", "suppliers", "reactions", "protection",
-        "licence_forms", "stability",
+        "licence_forms", "dependence", "stability",
     )  # fmt: skip
 
     def document(self) -> dict[str, Any]:
@@ -150,6 +148,10 @@ def study(
     base = clear_network(world, network, measures(world, None, None, assume)[0], assume=assume, name="base year")
     before = clear_network(world, network, quo, assume=assume, as_of=as_of, name=f"status quo at {as_of}")
     after = clear_network(world, network, full, assume=assume, as_of=as_of, name=deal.id, start=before.state)
+    after, held, sold = guard(world, network, deal, before, after, as_of=as_of, assume=assume, extra=shocks)
+    if held is not deal:  # a safeguard has acted: all that follows is about the agreement as it then stands
+        full = [*measures(world, held, as_of, assume)[0], *sold, *shocks]
+        own = list(schedule.wedges(held, world, as_of))
     known = set(world.countries["code"])
     parties = schedule.setting(deal, world, as_of).insiders() & known or _parties(own)
 
@@ -175,7 +177,7 @@ def study(
             notes.append(f"The reaction '{name}' has no answer: {stuck}.")
 
     progress("with latent links, licences as taxes")
-    notes += _latent(world, deal, as_of, assume, shocks, parties, before, after)
+    notes += _latent(world, assume, as_of, quo, full, parties, before, after)
     try:
         forms, *taxed = _licence_forms(world, network, assume, as_of, quo, full, own, before, after)
         notes += _taxes_sentence(world, parties, *taxed)
@@ -205,13 +207,14 @@ def study(
         reactions=_reactions(parties, _budgets(world, parties), outcomes),
         protection=_protection(world, parties, before, after),
         licence_forms=forms,
+        dependence=compared(world, before, after, parties),
         stability=ranks,
         kendall_tau_min=tau,
         draws=len(grid),
         levels=len(levels),
         illustrative=sum(level.illustrative for level in levels),
         seconds=time.perf_counter() - began,
-        notes=(*notes, *_limits(outcomes, target)),
+        notes=(*_said_by(after), *notes, *_limits(outcomes, target), *_assumed(deal, world, as_of)),
     )
 
 
@@ -377,29 +380,13 @@ def _levies(own: list[Wedge], after: Outcome) -> pl.DataFrame:
 
 
 def _groups(world: World, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
-    stage = dict(zip(world.goods["id"], world.goods["stage"], strict=True))
-    territory = {t for c, t in zip(world.countries["code"], world.countries["territory"], strict=True) if c in parties}
+    at = places(world, parties)
     sums: dict[str, float] = {}
     old = {(c, i, g): v for c, i, g, v in before.by_good.iter_rows()}
     new = {(c, i, g): v for c, i, g, v in after.by_good.iter_rows()}
     for country, item, good in sorted({*old, *new}):
         usd = new.get((country, item, good), 0.0) - old.get((country, item, good), 0.0)
-        where = "parties" if country in parties or country in territory else "outside"
-        if item == "base_support" and len(country) > 3:
-            item, where = "held by a firm", "owners of plants"
-        if item == "users":
-            name = "final users"
-        elif item == "producers":
-            name = STAGE_GROUP.get(stage.get(good, ""), "hosts of by-products")
-        elif item in TREASURY:
-            name = "treasuries"
-        elif item == "held by a firm":
-            name = "parent firms"
-        elif item in RENTS:
-            name = "licence and rent owners"
-        else:
-            name = "stocks and reserves"
-        key = name if name == "parent firms" else f"{name}, {where}"
+        key = group_of(country, item, good, at)
         sums[key] = sums.get(key, 0.0) + usd
     return pl.DataFrame(list(sums.items()), schema={"group": pl.String, "usd": pl.Float64}, orient="row").sort("group")
 
@@ -448,6 +435,7 @@ def _reactions(parties: frozenset[str], budgets: set[str], outcomes: dict[str, O
         outcome = outcomes[key]
         change = compare(before, outcome).by_country()
         inside = float(change.filter(pl.col("country").is_in([*parties, *budgets]))["usd"].sum())
+        firms = float(change.filter(pl.col("country").str.len_chars() > CODE)["usd"].sum())
         total = float(change["usd"].sum())
         item = {i: float(v) for i, v in change.group_by("item").agg(pl.col("usd").sum()).iter_rows()}
         short = float(outcome.use["unserved_t"].sum())
@@ -456,7 +444,8 @@ def _reactions(parties: frozenset[str], budgets: set[str], outcomes: dict[str, O
                 reaction,
                 total,
                 inside,
-                total - inside,
+                total - inside - firms,
+                firms,
                 item.get("levy", 0.0),
                 item.get("export_tax", 0.0),
                 short,
@@ -464,8 +453,8 @@ def _reactions(parties: frozenset[str], budgets: set[str], outcomes: dict[str, O
             )
         )
     schema = {
-        "reaction": pl.String, "world_usd": pl.Float64, "parties_usd": pl.Float64, "outsiders_usd": pl.Float64, "levy_usd": pl.Float64,
-        "export_tax_usd": pl.Float64, "unserved_t": pl.Float64, "status": pl.String,
+        "reaction": pl.String, "world_usd": pl.Float64, "parties_usd": pl.Float64, "outsiders_usd": pl.Float64, "firms_usd": pl.Float64,
+        "levy_usd": pl.Float64, "export_tax_usd": pl.Float64, "unserved_t": pl.Float64, "status": pl.String,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -525,10 +514,10 @@ def _protection(world: World, parties: frozenset[str], before: Outcome, after: O
 
 def _latent(
     world: World,
-    deal: Agreement,
-    as_of: date,
     assume: Assumptions,
-    shocks: tuple[Wedge, ...],
+    as_of: date,
+    quo: list[Wedge],
+    full: list[Wedge],
     parties: frozenset[str],
     before: Outcome,
     after: Outcome,
@@ -540,24 +529,19 @@ def _latent(
     network = compile_world(world, other)
     try:
         base = clear_network(world, network, measures(world, None, None, other)[0], assume=other)
-        quo = clear_network(
-            world, network, [*measures(world, None, as_of, other)[0], *shocks], assume=other, as_of=as_of
-        )
-        wedges = [*measures(world, deal, as_of, other)[0], *shocks]
-        run = clear_network(world, network, wedges, assume=other, as_of=as_of, start=quo.state)
+        first = clear_network(world, network, quo, assume=other, as_of=as_of)
+        second = clear_network(world, network, full, assume=other, as_of=as_of, start=first.state)
     except MarketError as stuck:
         return [f"With latent links {'on' if other.latent else 'off'} there is no answer: {stuck}."]
     shift = float((base.output["t"] - base.output["base_t"]).abs().sum()) / float(base.output["base_t"].sum())
 
-    def inside(first: Outcome, second: Outcome) -> float:
-        change = compare(first, second).by_country()
+    def inside(one: Outcome, other: Outcome) -> float:
+        change = compare(one, other).by_country()
         return float(change.filter(pl.col("country").is_in([*parties, *_budgets(world, parties)]))["usd"].sum()) / 1e6
 
     state = "on (pairs that do not trade today may)" if other.latent else "off"
     moved = f", which moves the base by {100 * shift:.2g} % of output" if other.latent else ""
-    change = (
-        f"the parties change by USD {inside(quo, run):+,.0f} million, here by {inside(before, after):+,.0f} million"
-    )
+    change = f"the parties change by USD {inside(first, second):+,.0f} million, here by {inside(before, after):+,.0f} million"
     return [f"With latent links {state}{moved}, {change}."]
 
 
@@ -628,8 +612,8 @@ def _taxes_sentence(world: World, parties: frozenset[str], first: Outcome | None
         return []
     change = compare(first, second).by_country()
     inside = float(change.filter(pl.col("country").is_in([*parties, *_budgets(world, parties)]))["usd"].sum()) / 1e6
-    total = float(change["usd"].sum()) / 1e6
-    said = f"the parties change by USD {inside:+,.0f} million, outsiders by {total - inside:+,.0f} million"
+    abroad = float(change.filter(pl.col("country").str.len_chars() <= CODE)["usd"].sum()) / 1e6 - inside
+    said = f"the parties change by USD {inside:+,.0f} million, outsiders by {abroad:+,.0f} million"
     return [f"Export licences stand here as quotas. Read as taxes of the same height, {said}."]
 
 
@@ -695,6 +679,25 @@ def _ranks(
         for row in values
     ]
     return table, min(taus)
+
+
+def _assumed(deal: Agreement, world: World, as_of: date) -> list[str]:
+    """What the clauses in force are taken to say where their text says nothing."""
+    here = schedule.setting(deal.checked(world), world, as_of)
+    return [f"Assumed: {said}" for clause in deal.clauses if in_force(clause, here) for said in clause.assumptions()]
+
+
+def _said_by(after: Outcome) -> list[str]:
+    """A sentence for every safeguard that was tested and every budget that binds."""
+    said = [
+        f"Safeguard {each['clause']} ({each['when']}): {each['finding']}"
+        for each in after.settings.get("safeguards", ())
+    ]
+    for each in after.settings.get("budgets", ()):
+        if each["binds"]:
+            left = f"{100 * each['factor']:.3g} % of the {CUTS[each['cuts']]}"
+            said.append(f"The budget of {each['clause']}, USD {each['budget_usd']:,.0f} a year, binds: {left} is left.")
+    return said
 
 
 def _limits(outcomes: dict[str, Outcome], target: str | None) -> tuple[str, ...]:

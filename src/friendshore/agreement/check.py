@@ -86,7 +86,7 @@ def _parties(draft: Draft, words: Vocabulary | None) -> Iterator[Finding]:
     for path, party in draft.parties:
         union = union_of(party.code)
         if union in first:
-            message = f"{party.code} is bound as a member of {union}"
+            message = f"{party.code} is bound as a member of {union}, {dotted(first[union])}"
             yield Finding(
                 code="duplicate-party", message=message, path=path, hint=f"leave out one of {union}, {party.code}"
             )

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from friendshore.report.cleared import tonnes_gained
+from friendshore.report.observed import beside
+from friendshore.report.sharing import sharing
 from friendshore.report.tables import Written
 from friendshore.report.typography import (
     THIN,
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from friendshore.outcome import Outcome
+    from friendshore.shares import Shares
     from friendshore.study import Study
+    from friendshore.world.observed import Quotation
 
 ENDS = 6  # gainers and losers outside that are named before the rest is summed
 ROUTES = 10  # levied routes that are named
@@ -64,7 +69,15 @@ class Names:
         return {place: held if place in held else [*held, place] for place, held in places.items()}
 
 
-def account(study: Study, *, names: Names | None = None, written: Written | None = None, scenario: str = "") -> str:
+def account(
+    study: Study,
+    *,
+    names: Names | None = None,
+    written: Written | None = None,
+    scenario: str = "",
+    shares: Shares | None = None,
+    quotations: Iterable[Quotation] = (),
+) -> str:
     """The account of a study, a hundred columns wide.
 
     Parameters
@@ -73,16 +86,20 @@ def account(study: Study, *, names: Names | None = None, written: Written | None
     names : of countries and customs unions; codes alone without
     written : the folder that holds every table, if there is one
     scenario : what was changed before the runs, in a sentence; empty where nothing was
+    shares : what each instrument does of it, where that was asked for
+    quotations : observed prices that those of the status quo are set beside
     """
     names = names or Names()
     parts = [
         _finding(study, names),
         section("Scenario", paragraph(scenario, indent=2)) if scenario else "",
         _heading(study),
+        tonnes_gained(study.outcomes["agreement"], ROUTES),
         _floors(study, names),
         _levies(study, names),
         _pays(study, names),
         _groups(study),
+        sharing(shares, names, study.parties) if shares is not None else "",
         _rents(study),
         _suppliers(study, names),
         _reactions(study, names),
@@ -90,6 +107,7 @@ def account(study: Study, *, names: Names | None = None, written: Written | None
         _licences(study),
         _shortages(study),
         _stability(study, names),
+        beside(study.outcomes["before"], quotations, names.union),
         section("Limits", *(paragraph(note, indent=2, bullet="* ") for note in study.notes)),
         _tables(study, written),
     ]
@@ -359,9 +377,10 @@ def _pays(study: Study, names: Names) -> str:
     places = {place: [code for code in codes if code in totals] for place, codes in names.inside(study.parties).items()}
     worth = {place: sum(totals[code] for code in codes) for place, codes in places.items()}
     inside = [code for codes in places.values() for code in codes]
-    outside = [code for code in order if code not in set(inside)]
-    up = [c for c in outside if totals[c] >= 500.0 and _is_country(c)][:ENDS]
-    down = [c for c in outside if totals[c] <= -500.0 and _is_country(c)][-ENDS:]
+    outside = [code for code in order if code not in set(inside) and _is_country(code)]
+    firms = [code for code in order if not _is_country(code)]
+    up = [c for c in outside if totals[c] >= 500.0][:ENDS]
+    down = [c for c in outside if totals[c] <= -500.0][-ENDS:]
     rest = [c for c in outside if c not in {*up, *down}]
     body = [row(names.of(place), places[place]) for place in sorted(places, key=lambda p: (-worth[p], p))]
     if inside:
@@ -371,6 +390,8 @@ def _pays(study: Study, names: Names) -> str:
         body.append(row(counted(len(rest), "other account"), rest))
     if inside:
         body += [row("outside", outside), [""] * len(head)]
+    if any(abs(totals[code]) >= 500.0 for code in firms):
+        body += [*(row(names.of(code), [code]) for code in firms), [""] * len(head)]
     body.append(row("all", order))
     members = []
     for place, codes in sorted(places.items()):
@@ -392,7 +413,7 @@ def _pays(study: Study, names: Names) -> str:
         paragraph(
             f"USD million a year, gains +, losses -: every party, and outside the {ENDS} that gain and the {ENDS} that lose most. "
             "Treasury: duties, levies, export taxes less what is paid out. Rents: of licences and quotas, with their owners. Some "
-            "state aid is held by a firm, which counts as outside.",
+            "plants' margins are made up by a parent firm, which stands on neither side.",
             indent=2,
         ),
         grid(head, body),
@@ -404,19 +425,20 @@ def _groups(study: Study) -> str:
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for group, usd in study.groups.iter_rows():
         name, _, where = group.partition(", ")
-        sums[name][where or "outside"] += usd
+        sums[name][where or "neither"] += usd
     if all(abs(usd) < 500.0 for held in sums.values() for usd in held.values()):
         return ""
     order = sorted(sums, key=lambda name: -max(abs(v) for v in sums[name].values()))
     shown = [name for name in order if any(abs(v) >= 500.0 for v in sums[name].values())]
-    wheres = ("parties", "outside")
+    firms = any(abs(held["neither"]) >= 500.0 for held in sums.values())
+    wheres = ("parties", "outside", *(("neither",) if firms else ()))
     rows = [
         [name, *(millions(sums[name][w], sign=True) for w in wheres), millions(sum(sums[name].values()), sign=True)]
         for name in shown
     ]
     every = [sum(sums[name][w] for name in sums) for w in wheres]
     rows.append(["all", *(millions(v, sign=True) for v in every), millions(sum(every), sign=True)])
-    return section("Who pays, by group", grid(["USD million a year", "parties", "outside", "all"], rows))
+    return section("Who pays, by group", grid(["USD million a year", *wheres, "all"], rows))
 
 
 def _rents(study: Study) -> str:
@@ -522,6 +544,10 @@ def _reactions(study: Study, names: Names) -> str:
         ]
         rows.append([row["reaction"], *money, figure(row["unserved_t"], 3)])
     plain, harvest, ban = (_reaction(study, name) for name in ("none", "harvest", "ban"))
+    firms = {row["reaction"]: row["firms_usd"] for row in study.reactions.iter_rows(named=True)}
+    if any(abs(usd) >= 500.0 for usd in firms.values()):
+        held = ", ".join(f"{_usd(usd, sign=True)} under '{name}'" for name, usd in firms.items())
+        said.append(f"Parent firms that make up a plant's margin stand on neither side: {held}.")
     if plain and harvest:
         moved = _largest_move(study.outcomes["agreement"], study.outcomes["harvest"])
         said.append(

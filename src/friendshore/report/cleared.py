@@ -26,6 +26,7 @@ def cleared(outcome: Outcome, *, title: str = "", written: Written | None = None
         _made_and_used(outcome),
         _rents(outcome),
         _accounts(outcome),
+        tonnes_gained(outcome),
         _undetermined(outcome),
         f"Every table, as Parquet and as CSV: {written.folder}" if written else "",
     ]
@@ -138,6 +139,31 @@ def _accounts(outcome: Outcome) -> str:
         indent=2,
     )
     return section("Accounts", grid(head, rows), resources)
+
+
+def tonnes_gained(outcome: Outcome, most: int = ROWS) -> str:
+    """What CES sourcing made of the tonnes of one outcome, largest first; nothing where it was not used."""
+    if outcome.gained.height == 0:
+        return ""
+    largest = sorted(
+        outcome.gained.iter_rows(named=True), key=lambda row: (-abs(row["gained_t"]), row["good"], row["country"])
+    )
+    moved = [row for row in largest if abs(row["gained_t"]) > 1e-9 * max(row["used_t"], row["arrived_t"])]
+    total = sum(row["used_t"] for row in largest)
+    sums = [sum(row["gained_t"] for row in moved if (row["gained_t"] > 0.0) is more) for more in (True, False)]
+    warning = (
+        "Buyers are CES (Armington): their quantities do not add up to tonnes, only their money does. "
+        f"{figure(sums[0])} t are used that never arrived, {figure(-sums[1])} t arrived and are not used, of {figure(total)} t in all."
+    )
+    rows = [
+        [row["good"], row["country"], *(figure(row[key]) for key in ("arrived_t", "used_t")),
+         figure(row["gained_t"], sign=True), figure(100.0 * row["share_of_use"], 3, sign=True)]
+        for row in moved[:most]
+    ]  # fmt: skip
+    cut = f"  ... and {counted(len(moved) - most, 'more row')}: --json and --out give all" if len(moved) > most else ""
+    head = ["good", "importer", "arrived\nt", "used\nt", "gained (+)\nor lost, t", "% of use"]
+    table = grid(head, rows, left=2) if rows else ""
+    return section("Warning: tonnes that do not add up", paragraph(warning, indent=2), table, cut)
 
 
 def _undetermined(outcome: Outcome) -> str:

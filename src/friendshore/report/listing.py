@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from friendshore.agreement.schedule import assumptions
 from friendshore.instruments import KINDS
-from friendshore.report.typography import counted, figure, grid, section
+from friendshore.report.typography import counted, figure, grid, paragraph, section
 from friendshore.units import to_float
 
 if TYPE_CHECKING:
@@ -15,8 +16,17 @@ if TYPE_CHECKING:
     from friendshore.agreement.schedule import Level
     from friendshore.instruments import Clause
     from friendshore.world.check import Check
+    from friendshore.world.doubts import Doubt
+    from friendshore.world.missing import Default
 
 ROWS = 15  # rows of a block that are printed
+PLURAL = {
+    "clipped margin": "Margins clipped",
+    "estimate": "Estimates",
+    "unclear licence": "Figures on one source of unclear licence",
+}
+RULES = 4  # rules of a kind of default that are printed
+WIDE = 76  # letters of a rule that are printed
 
 
 def chain(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -52,8 +62,11 @@ def chain(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def checks(found: Iterable[Check]) -> str:
-    """Every check with what was found and what was required or published; what fails is marked and counted."""
+def checks(found: Iterable[Check], doubted: str = "") -> str:
+    """Every check with what was found and what was required or published; what fails is marked and counted.
+
+    `doubted` (what `doubts` prints) stands before the verdict.
+    """
     held = list(found)
     rows = [
         ["" if item.ok else "FAILS", item.name, _cell(item.ours), _cell(item.published), item.source] for item in held
@@ -69,8 +82,59 @@ def checks(found: Iterable[Check]) -> str:
     )
     return (
         grid(["", "what must hold", "ours", "published or required", "source".ljust(width)], rows, left=2, indent=0)
+        + (f"\n\n{doubted}" if doubted else "")
         + f"\n\n{verdict}\n"
     )
+
+
+def doubts(found: Iterable[Doubt], *, everything: bool = False) -> str:
+    """What is to be doubted though nothing fails: every clipped margin by name, the rest counted by table, or named too."""
+    blocks = []
+    for kind, block in groupby(found, key=lambda doubt: doubt.kind):
+        held = list(block)
+        parts = [
+            f"  {doubt.table}, {doubt.reason}: {figure(doubt.count, 9)}"
+            + (f"\n{paragraph(', '.join(doubt.items), indent=4)}" if everything or kind == "clipped margin" else "")
+            for doubt in held
+        ]
+        total = sum(doubt.count for doubt in held)
+        more = [] if everything or kind == "clipped margin" else ["  --all names them, --json too"]
+        blocks.append(section(f"{PLURAL[kind]}: {figure(total, 9)}", *parts, *more))
+    return "\n\n".join(blocks)
+
+
+def defaults(found: Iterable[Default], *, rules: int | None = RULES) -> str:
+    """Every default in use, kind by kind: how many figures, by which rules, and what would replace them."""
+    blocks, total = [], 0
+    for what, block in groupby(found, key=lambda group: group.what):
+        held = list(block)
+        count = sum(group.count for group in held)
+        total += count
+        shown = held[:rules]
+        rows = [[figure(group.count, 9), *_folded(group)] for group in shown]
+        width = max(len(row[1]) for row in rows)
+        lines = [f"  {row[0].rjust(7)}  {row[1].ljust(width)}  {row[2]}".rstrip() for row in rows]
+        rest = held[len(shown) :]
+        if rest:
+            left = sum(group.count for group in rest)
+            lines.append(
+                f"  {figure(left, 9).rjust(7)}  by {counted(len(rest), 'more rule')}: --all gives them, --json the items too"
+            )
+        by = sorted({group.replace_by for group in held})
+        lines.append(f"           replaced by: {'; '.join(by)}")
+        blocks.append(section(f"{what}: {figure(count, 9)}", *lines))
+    return (
+        "\n\n".join(
+            [*blocks, f"{figure(total, 9)} figures are defaults: a rule or an assumption stands in for a source."]
+        )
+        + "\n"
+    )
+
+
+def _folded(group: Default) -> tuple[str, str]:
+    """A rule on one line, and the item it stands for where that is one."""
+    rule = group.rule if len(group.rule) <= WIDE else group.rule[: WIDE - 1] + "…"
+    return rule, group.items[0] if group.count == 1 else ""
 
 
 def terms(scenario: Scenario, levels: Sequence[Level]) -> str:
@@ -79,6 +143,7 @@ def terms(scenario: Scenario, levels: Sequence[Level]) -> str:
     parties, clauses = counted(len(deal.parties), "party", "parties"), counted(len(deal.clauses), "clause")
     head = f"{deal.title}\n{scenario.name}, {scenario.digest}: sound. {parties.capitalize()}, {clauses}, terms of {scenario.as_of}."
     rows = [[clause.id, _kind(clause), clause.title, _invented(clause.illustrative)] for clause in deal.clauses]
+    assumed = [paragraph(said, indent=2) for said in assumptions(deal)]
     prices = [
         [level.clause, level.good, figure(to_float(level.usd_t), 6), _invented(level.illustrative)] for level in levels
     ]
@@ -87,6 +152,7 @@ def terms(scenario: Scenario, levels: Sequence[Level]) -> str:
             head,
             grid(["clause", "kind", "title", "level"], rows, left=4),
             *([grid(["price", "good", "USD/t", ""], prices, left=2)] if prices else []),
+            *([section("Assumed where the text is silent", *assumed)] if assumed else []),
         ]
     )
 
@@ -114,6 +180,7 @@ def terms_document(scenario: Scenario, levels: Sequence[Level]) -> dict[str, Any
             }
             for level in levels
         ],
+        "assumptions": list(assumptions(deal)),
         "warnings": [problem.message for problem in deal.warnings],
     }
 

@@ -1,0 +1,234 @@
+"""Several agreements on one scale: who pays and who gains under each, by country, group, good and instrument.
+
+Each is set against the status quo of its own day and circumstances; all are cleared on one world. What one agreement does in
+full is `study`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from friendshore.agreement.objective import MEASURES
+from friendshore.errors import FriendshoreError
+from friendshore.headline import TREASURY, Places, bound, difference, inside_prices, places, position, supply
+from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, guard, measures
+from friendshore.shares import shares
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from friendshore.agreement.document import Agreement
+    from friendshore.faces import Wedge
+    from friendshore.outcome import Outcome
+    from friendshore.shares import Shares
+    from friendshore.world.tables import World
+
+DUTIES = ("duty", "levy")
+
+
+@dataclass(frozen=True)
+class Case:
+    """An agreement and the circumstances in which it is run."""
+
+    name: str
+    deal: Agreement
+    as_of: date
+    assume: Assumptions = DEFAULT
+    shocks: tuple[Wedge, ...] = ()
+
+
+@dataclass(frozen=True)
+class Side:
+    """One agreement against the status quo of its day. Money in USD a year, gains +; tonnes a year.
+
+    headline   measure -> change
+    countries  country, users, producers, treasury, other, usd, kept, passed_on      the last two are of duty and levy: what
+               the country keeps of what it collects, and what it passes on to a common budget
+    groups     group -> change
+    goods      good, parties, outside, usd
+    supply     largest_supplier.<good>, imports.<good>, output.<good> under the agreement
+    prices     price_inside.<good>, before and after
+    shares     by kind of instrument; None where it cannot be shared out, `unshared` says why
+    """
+
+    name: str
+    digest: str
+    as_of: str
+    parties: tuple[str, ...]
+    illustrative: int
+    clauses: int
+    headline: dict[str, float]
+    countries: pl.DataFrame
+    groups: dict[str, float]
+    goods: pl.DataFrame
+    supply: dict[str, tuple[float, float]]
+    prices: dict[str, tuple[float, float]]
+    shares: Shares | None
+    unshared: str
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The agreements side by side, in the order in which they were named."""
+
+    sides: tuple[Side, ...]
+    seconds: float
+    seconds_after_solving: float
+
+    def document(self) -> dict[str, Any]:
+        """The comparison as plain JSON values."""
+        return {
+            "measures": {
+                name: measure.unit for name, measure in MEASURES.items() if measure.additive and not measure.of
+            },
+            "agreements": [
+                {
+                    "id": side.name,
+                    "digest": side.digest,
+                    "as_of": side.as_of,
+                    "parties": list(side.parties),
+                    "clauses": side.clauses,
+                    "illustrative": side.illustrative,
+                    "headline": side.headline,
+                    "by_country": side.countries.to_dicts(),
+                    "by_group": side.groups,
+                    "by_good": side.goods.to_dicts(),
+                    "by_instrument": None if side.shares is None else side.shares.document(),
+                    "unshared": side.unshared,
+                    "supply": {name: {"before": a, "after": b} for name, (a, b) in side.supply.items()},
+                    "prices_inside_usd_t": {name: {"before": a, "after": b} for name, (a, b) in side.prices.items()},
+                }
+                for side in self.sides
+            ],
+            "seconds": self.seconds,
+            "seconds_after_solving": self.seconds_after_solving,
+        }
+
+
+def side_by_side(
+    world: World,
+    cases: Sequence[Case],
+    *,
+    by_instrument: bool = True,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Sides:
+    """Clear every agreement and the status quo of its day, and count who pays under each.
+
+    Parameters
+    ----------
+    world : the base year that all are run on
+    cases : agreements with their days, assumptions and shocks
+    by_instrument : whether to share out each agreement among its kinds of instrument too
+
+    Raises
+    ------
+    InputRefused, MarketError   as `run.clear`
+    """
+    began = time.perf_counter()
+    pairs: list[tuple[Outcome, Outcome, Shares | None, str]] = []
+    networks: dict[Assumptions, Any] = {}
+    for case in cases:
+        progress(f"clearing {case.name}")
+        if case.assume not in networks:
+            networks[case.assume] = compile_world(world, case.assume)
+        network = networks[case.assume]
+        quo = [*measures(world, None, case.as_of, case.assume)[0], *case.shocks]
+        before = clear_network(world, network, quo, assume=case.assume, as_of=case.as_of)
+        full = [*measures(world, case.deal, case.as_of, case.assume)[0], *case.shocks]
+        after = clear_network(world, network, full, assume=case.assume, as_of=case.as_of, start=before.state)
+        after = guard(
+            world, network, case.deal, before, after, as_of=case.as_of, assume=case.assume, extra=case.shocks
+        )[0]
+        shared, why = None, "" if by_instrument else "not asked for"
+        if by_instrument:
+            try:
+                shared = shares(
+                    world, case.deal, as_of=case.as_of, assume=case.assume, shocks=case.shocks, ends=(before, after)
+                )
+            except FriendshoreError as stuck:
+                why = str(stuck).splitlines()[0]
+        pairs.append((before, after, shared, why))
+    solved = time.perf_counter()
+    progress("counting who pays")
+    sides = tuple(_side(world, case, *pair) for case, pair in zip(cases, pairs, strict=True))
+    ended = time.perf_counter()
+    return Sides(sides, ended - began, ended - solved)
+
+
+def _side(world: World, case: Case, before: Outcome, after: Outcome, shared: Shares | None, why: str) -> Side:
+    at = places(world, bound(case.deal, world, case.as_of))
+    moved = difference(position(before, at), position(after, at))
+    return Side(
+        name=case.name,
+        digest=case.deal.digest,
+        as_of=case.as_of.isoformat(),
+        parties=tuple(sorted(at.parties)),
+        illustrative=len(case.deal.illustrative),
+        clauses=len(case.deal.clauses),
+        headline={name: usd for name, usd in moved.items() if name in MEASURES},
+        countries=_countries(world, at, before, after),
+        groups={name.removeprefix("group."): usd for name, usd in moved.items() if name.startswith("group.")},
+        goods=_goods(at, before, after),
+        supply=_pairs(supply(before, at), supply(after, at)),
+        prices=_pairs(inside_prices(before, at), inside_prices(after, at)),
+        shares=shared,
+        unshared=why,
+    )
+
+
+def _pairs(first: dict[str, float], second: dict[str, float]) -> dict[str, tuple[float, float]]:
+    return {name: (first.get(name, 0.0), second.get(name, 0.0)) for name in sorted({**first, **second})}
+
+
+def _changes(before: Outcome, after: Outcome) -> Iterable[tuple[str, str, str, float]]:
+    old = {(c, i, g): v for c, i, g, v in before.by_good.iter_rows()}
+    new = {(c, i, g): v for c, i, g, v in after.by_good.iter_rows()}
+    for key in sorted({*old, *new}):
+        yield (*key, new.get(key, 0.0) - old.get(key, 0.0))
+
+
+def _countries(world: World, at: Places, before: Outcome, after: Outcome) -> pl.DataFrame:
+    """Accounts by country; a customs union of parties as one, its members and its common budget below it."""
+    home = dict(world.countries.select("code", "territory").iter_rows())
+    kept = dict(world.territories.select("code", "kept_share").iter_rows())
+    rows: dict[str, dict[str, float]] = {}
+    for country, item, _, usd in _changes(before, after):
+        column = item if item in ("users", "producers") else "treasury" if item in TREASURY else "other"
+        for code in [country, *([at.union[country]] if country in at.union else [])]:
+            row = rows.setdefault(
+                code, dict.fromkeys(("users", "producers", "treasury", "other", "kept", "passed_on"), 0.0)
+            )
+            row[column] += usd
+        if item in DUTIES and country in home:
+            share = kept.get(home[country])
+            share = 1.0 if share is None else float(share)
+            for code in [country, *([at.union[country]] if country in at.union else [])]:
+                rows[code]["kept"] += usd
+                rows[code]["passed_on"] += usd * (1.0 - share) / share if share > 0.0 else 0.0
+    table = [
+        {
+            "country": code,
+            "union": at.union.get(code, ""),
+            "party": code in at.inside,
+            **row,
+            "usd": sum(row[name] for name in ("users", "producers", "treasury", "other")),
+        }
+        for code, row in sorted(rows.items())
+    ]
+    names = ("users", "producers", "treasury", "other", "kept", "passed_on", "usd")
+    schema = {"country": pl.String, "union": pl.String, "party": pl.Boolean, **dict.fromkeys(names, pl.Float64)}
+    return pl.DataFrame(table, schema=schema)
+
+
+def _goods(at: Places, before: Outcome, after: Outcome) -> pl.DataFrame:
+    sums: dict[str, list[float]] = {}
+    for country, _, good, usd in _changes(before, after):
+        sums.setdefault(good, [0.0, 0.0])[0 if country in at.inside else 1] += usd
+    rows = [(good, inside, outside, inside + outside) for good, (inside, outside) in sorted(sums.items())]
+    schema = {"good": pl.String, "parties": pl.Float64, "outside": pl.Float64, "usd": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,168 @@
+"""Several agreements on one scale: accounts that add up, and the same numbers from every door."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from friendshore import cli
+from friendshore.agreement.document import Agreement
+from friendshore.report.account import Names
+from friendshore.report.side_by_side import side_by_side as tables
+from friendshore.side_by_side import Case, Sides, side_by_side
+from friendshore.study import study
+from friendshore.world.tables import PACKAGED, World
+
+pytestmark = pytest.mark.skipif(not (PACKAGED / "VERSION").exists(), reason="the built world is not here")
+PAIR = ("plurilateral-2026", "subsidies-only")
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World.load()
+
+
+@pytest.fixture(scope="module")
+def found(world: World) -> Sides:
+    deals = [Agreement.load(name, world) for name in PAIR]
+    return side_by_side(world, [Case(deal.id, deal, deal.run_date) for deal in deals])
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]):
+    def called(*words: str) -> tuple[object, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(list(words))
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return called
+
+
+def test_countries_groups_goods_and_instruments_add_to_the_same_total(found: Sides) -> None:
+    for side in found.sides:
+        own = side.countries.filter(~pl.col("country").is_in(side.countries["union"].unique().to_list()))
+        union = side.countries.filter(pl.col("country") == "EUN")
+        outside_union = own.filter(pl.col("union") != "EUN")["usd"].sum() + union["usd"].sum()
+        whole = side.headline["gain_of_world"]
+        for total in (outside_union, sum(side.groups.values()), side.goods["usd"].sum()):
+            assert total == pytest.approx(whole, abs=1.0)
+        assert side.goods["parties"].sum() == pytest.approx(side.headline["gain_of_parties"], abs=1.0)
+        assert side.shares is not None
+        assert sum(side.shares.of("gain_of_parties").values()) == pytest.approx(
+            side.headline["gain_of_parties"], abs=1.0
+        )
+
+
+def test_a_union_is_its_members_and_its_budget(found: Sides) -> None:
+    rows = found.sides[0].countries
+    union = rows.filter(pl.col("country") == "EUN").row(0, named=True)
+    members = rows.filter(pl.col("union") == "EUN")
+    assert members.height == 27
+    budget = union["usd"] - members["usd"].sum()
+    assert budget == pytest.approx(
+        union["passed_on"], rel=1e-6
+    )  # the budget gets what members pass on, and nothing else
+    assert members["kept"].sum() == pytest.approx(union["kept"], abs=1e-3)
+    assert union["kept"] == pytest.approx(0.25 / 0.75 * union["passed_on"], rel=1e-6)
+
+
+def test_the_figures_are_those_of_a_study(world: World, found: Sides) -> None:
+    deal = Agreement.load(PAIR[0], world)
+    full = study(world, deal, stability=False)
+    plain = full.reactions.filter(pl.col("reaction") == "none").row(0, named=True)
+    assert found.sides[0].headline["gain_of_parties"] == pytest.approx(plain["parties_usd"], abs=1.0)
+    assert found.sides[0].groups.keys() == set(full.groups["group"])
+    for group, usd in full.groups.iter_rows():
+        assert found.sides[0].groups[group] == pytest.approx(usd, abs=1.0)
+
+
+def test_tables_fit_the_page_and_name_every_agreement(found: Sides) -> None:
+    page = tables(found, Names())
+    assert max(map(len, page.splitlines()[2:])) <= 100
+    assert all(page.count(name) >= 7 for name in PAIR)
+
+
+def test_comparing_takes_less_than_a_second_after_the_solves(found: Sides) -> None:
+    assert found.seconds_after_solving < 1.0
+
+
+def test_the_command_line_gives_what_python_gives(call, found: Sides) -> None:
+    status, out, _ = call("compare", *PAIR, "--json")
+    assert status == 0
+    document = json.loads(out)
+    assert [each["headline"] for each in document["agreements"]] == [side.headline for side in found.sides]
+    assert document["agreements"][0]["by_country"] == found.sides[0].countries.to_dicts()
+
+
+def test_one_agreement_alone_is_refused(call) -> None:
+    status, out, err = call("compare", "plurilateral-2026")
+    assert (status, out) == (2, "")
+    assert "nothing to be compared with" in err
+
+
+# -- the other commands -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_names_what_was_run_and_what_came_out_and_a_second_run_gives_the_same(call, tmp_path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("scenario: lower\nagreement: one-floor\nassumptions: {horizon: 1}\n", encoding="utf-8")
+    words = ("run", str(path), "--no-stability", "--json")
+    one, other = (json.loads(call(*words)[1]) for _ in range(2))
+    assert one["digests"] == other["digests"]
+    assert all(len(digits) == 12 for digits in one["digests"].values())
+    assert one["outcomes"]["agreement"]["prices"] == other["outcomes"]["agreement"]["prices"]
+    page = call("run", str(path), "--no-stability")[1]
+    assert one["digests"]["result"] in page
+    assert one["digests"]["world"] in page
+
+
+def test_a_run_shares_out_what_it_does_where_asked(call, tmp_path) -> None:
+    words = ("run", "one-trade-area", "--no-stability", "--decompose", "instrument")
+    status, page, _ = call(*words)
+    assert status == 0
+    assert "WHAT EACH INSTRUMENT DOES" in page
+    document = json.loads(call(*words, "--json")[1])
+    assert document["shares"]["residual"] <= 1e-9
+    assert call(*words, "--out", str(tmp_path / "out"))[0] == 0
+    assert (tmp_path / "out" / "shares.csv").exists()
+
+
+def test_a_diff_and_shares_are_one_document_each(call) -> None:
+    status, out, _ = call("agreement", "diff", "no-agreement", "one-tariff", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert {change["part"] for effect in found["changes"] for change in effect["changes"]} >= {
+        "duty.antimony",
+        "party USA",
+    }
+    whole = found["together"]["usd"]["gain_of_parties"]
+    parts = sum(effect["usd"]["gain_of_parties"] for effect in found["changes"])
+    assert parts + found["only_together_usd"]["gain_of_parties"] == pytest.approx(whole, abs=1e-3)
+    status, out, _ = call("agreement", "shares", "one-tariff", "--by", "clause", "--json")
+    assert (status, json.loads(out)["parts"]) == (0, {"duty.antimony": ["duty.antimony"]})
+    assert call("agreement", "shares", "one-tariff", "--by", "party")[0] == 2
+
+
+def test_options_are_ranked_in_one_document(call, tmp_path) -> None:
+    path = tmp_path / "o.yaml"
+    path.write_text(
+        "scenario: o\nagreement: one-tariff\noptions: {duty.antimony.rate: [0.1, 0.25]}\n", encoding="utf-8"
+    )
+    status, out, _ = call("agreement", "options", str(path), "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert [each["rank"] for each in found["alternatives"]] == [1, 2]
+    costs = [each["figures"]["cost_to_parties"] for each in found["alternatives"]]
+    assert costs == sorted(costs)
+
+
+def test_examples_and_text_print_alone(call) -> None:
+    status, out, err = call("agreement", "test", "plurilateral-2026")
+    assert (status, err) == (0, "")
+    assert out.endswith("All three hold.\n")
+    found = json.loads(call("agreement", "test", "plurilateral-2026", "--json")[1])
+    assert [each["owed_usd"] for each in found["examples"]] == ["98000.00", "49000.00", "0.00"]
+    assert call("agreement", "text", "one-floor")[1].startswith("# A price floor on gallium")
