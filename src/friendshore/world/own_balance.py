@@ -33,15 +33,18 @@ Published = Mapping[tuple[str, str], tuple[float, float | None]]  # (stage, coun
 KEPT_GRADES = {"A": "A", "B": "B", "C": "C", "D": "C"}  # a figure that was fitted before moves less than a raw estimate
 SHARE_ERROR = {"usgs.mcs2026": 0.008, "iea.2025": 0.008, "bgs.wms": 0.01}  # of plan/errors.csv, in shares
 HOLD = 0.1  # a share that strays is held this much tighter
-FITS = 5  # at most: each holds strays tighter and lets nobody stock and draw at once
+FITS = 9  # at most: each holds strays tighter and lets nobody stock and draw at once
+WITHIN = 0.99  # of what a host's stream holds: where a recovery beyond it is held
 STRAYED = 2.5  # points
 
 
 def component(world: World, seeds: set[str]) -> frozenset[str]:
-    """The goods that hang together with `seeds` through recipes."""
+    """The goods that hang together with `seeds` through recipes, or as a recovery and its host."""
     by_activity: dict[str, list[str]] = defaultdict(list)
     for activity, good in world.recipes.select("activity", "good").iter_rows():
         by_activity[activity].append(good)
+    for activity, host in world.recoveries.select("activity", "host").iter_rows():
+        by_activity[f"{activity} {host}"] = by_activity.get(activity, []) + by_activity.get(host, [])
     linked: dict[str, set[str]] = defaultdict(set)
     for goods in by_activity.values():
         for good in goods:
@@ -151,13 +154,15 @@ def rebalanced(
     chain, published = state.chain(), _published(world, output_of)
     errors = {row["id"]: SHARE_ERROR.get(row["source"], 0.015) for row in _binding(world, published)}
     without: set[Key] = set()
+    caps: dict[tuple[str, str], float] = {}
     for _ in range(FITS):
-        draft = _draft(state, priors, without)
+        draft = _draft(state, priors, without, caps)
         values, fit = balanced.settle(chain, draft, _targets(world, state, draft, published, errors))
-        strays, twofold = _strayed(world, state, values, published), _twofold(values)
-        if not strays and not twofold:
+        strays, twofold, over = _strayed(world, state, values, published), _twofold(values), _over_host(world, values)
+        if not strays and not twofold and not over:
             break
         without |= twofold
+        caps |= over
         for name in strays:
             errors[name] *= HOLD
     return own_routes.tables_of(world, state.recipes, state.level, touched, values, priors, declared), fit
@@ -218,18 +223,39 @@ def _twofold(values: Mapping[Key, float]) -> set[Key]:
     return {min(("build", *key), ("draw", *key), key=lambda side: values[side]) for key in both}
 
 
-def _draft(state: _State, priors: Mapping[str, flows.Prior], without: Container[Key] = ()) -> Draft:
+def _over_host(world: World, values: Mapping[Key, float]) -> dict[tuple[str, str], float]:
+    """Recoveries above what their host's stream holds, and the level that stays a little within it."""
+    held = dict(world.activities.select("id", "level_t").iter_rows())
+    now = {f"{key[1]}@{key[2]}": value for key, value in values.items() if key[0] == "level"}
+    out = {}
+    for activity, host, content in world.recoveries.select("activity", "host", "content_recovery").iter_rows():
+        bound = content * now.get(host, held.get(host, 0.0))
+        if now.get(activity, 0.0) > bound:
+            process, _, country = activity.partition("@")
+            out[process, country] = WITHIN * bound
+    return out
+
+
+def _draft(
+    state: _State,
+    priors: Mapping[str, flows.Prior],
+    without: Container[Key] = (),
+    caps: Mapping[tuple[str, str], float] | None = None,
+) -> Draft:
     """Priors and errors: a replaced figure as the build weighs it, any other at the value that it has.
 
-    Stock changes in `without` are left out.
+    Stock changes in `without` are left out; levels in `caps` are held there.
     """
+    held = caps or {}
     error = {(row["item"], row["reliability"]): float(row["relative_error"]) for row in sectors.rows("errors")}
     named = {(row["good"], row["country"]): row for row in sectors.rows("stocks")}
     draft = Draft()
     handled: dict[tuple[str, str], float] = defaultdict(float)
     for key, figure in state.level.items():
         sizes = [state.world[row["good"]] / float(row["coefficient"]) for row in state.recipes[key]]
-        draft.add(("level", *key), figure.tonnes, error["level", figure.reliability] * figure.tonnes, min(sizes))
+        tonnes = min(figure.tonnes, held.get(key, figure.tonnes))
+        spread = error["level", figure.reliability] * tonnes if key not in held else (1.0 - WITHIN) / 10.0 * tonnes
+        draft.add(("level", *key), tonnes, spread, min(sizes))
         for row in state.recipes[key]:
             handled[row["good"], key[1]] += figure.tonnes * float(row["coefficient"])
     for good in state.goods:
@@ -279,6 +305,8 @@ def _flows(state: _State, good: str, prior: flows.Prior | None) -> list[tuple[Pa
         return found
     lone = replace(state.chain(), priors={good: prior})
     keep = kept_routes(lone, good)
+    for j in np.flatnonzero((state.need(good) > 0.0) & ~keep.any(axis=0)):  # small as they are, a process rests on them
+        keep[int(np.argmax(prior.flows[:, j])), j] = True
     return [
         ((state.places[i], state.places[j]), float(prior.flows[i, j]), "C" if i == j else str(prior.grade[i, j]))
         for i, j in zip(*np.nonzero(keep), strict=True)

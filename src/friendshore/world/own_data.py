@@ -28,7 +28,10 @@ from friendshore.world.tables import World, table_names
 
 @dataclass(frozen=True)
 class Good:
-    """What the files do to one good: USD and tonnes reported, USD that became tonnes, tonnes traded before and after."""
+    """What the files do to one good: USD and tonnes reported, USD that became tonnes, tonnes traded before and after.
+
+    `silent` are reporters that the files tell a small part of, and that keep their shipped trade: tonnes told and held.
+    """
 
     good: str
     source: str
@@ -40,6 +43,7 @@ class Good:
     after_t: float
     moved_t: float
     routes: int
+    silent: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def _good(before: World, after: World, good: str, one: Declared) -> Good:
     moved = sum(abs(now.get(pair, 0.0) - was.get(pair, 0.0)) for pair in set(was) | set(now)) / 2.0
     return Good(
         good, "+".join(sorted(one.source)), "+".join(sorted(one.codes)), one.reported_usd, one.used_usd,
-        sum(figure.tonnes for figure in one.routes.values()), sum(was.values()), sum(now.values()), moved, len(one.routes),
+        sum(figure.tonnes for figure in one.routes.values()), sum(was.values()), sum(now.values()), moved, len(one.routes), one.silent,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ class Declared:
     codes: set[str] = field(default_factory=set)
     source: set[str] = field(default_factory=set)
     by_hand: dict[Pair, Figure] = field(default_factory=dict)
+    silent: dict[str, tuple[float, float]] = field(default_factory=dict)
     reported_usd: float = 0.0
     used_usd: float = 0.0
     spread_usd: float = 0.0
@@ -49,7 +50,7 @@ class Declared:
         stand = {pair: figure for pair, figure in before.routes.items() if not self.speaks_of(*pair)}
         return Declared(
             stand | self.routes, before.covers + self.covers, before.codes | self.codes, before.source | self.source,
-            self.by_hand, before.reported_usd + self.reported_usd, before.used_usd + self.used_usd, before.spread_usd + self.spread_usd,
+            self.by_hand, before.silent | self.silent, before.reported_usd + self.reported_usd, before.used_usd + self.used_usd, before.spread_usd + self.spread_usd,
         )  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def declare(
                 kept[good] = f"{one.file} lacks {', '.join(lacking)}; it has {', '.join(sorted(codes - set(lacking)))}"
                 continue
             problems += _off_by_units(world, good, one, lines)
-            told = _told(good, one, lines, place)
+            told = _told(world, good, one, lines, place)
             if part := _partial(world, good, one, told):
                 kept[good] = part
             else:
@@ -187,7 +188,7 @@ def _subheadings(code: str) -> list[set[str]]:
     return [set(row["codes"].split(flows.ADDED)) for row in sectors.rows("headings") if row["heading"] == code]
 
 
-def _told(good: str, one: Import, lines: Sequence[Row], place: Mapping[str, str]) -> Declared:
+def _told(world: World, good: str, one: Import, lines: Sequence[Row], place: Mapping[str, str]) -> Declared:
     """A good's trade as one file has it, in contained tonnes between places of the world."""
     entry, source, when = Declared(), source_id(one), "+".join(taken(one))
     relabels = [row for row in sectors.rows("relabel") if row["good"] == good]
@@ -196,9 +197,8 @@ def _told(good: str, one: Import, lines: Sequence[Row], place: Mapping[str, str]
     entry.by_hand = flows.merged(by_hand, place)
     entry.source.add(source)
     for side, table in _sides(one.table):
-        reporters = (
-            None if side == "both" else frozenset(table["importer" if side == "importer" else "exporter"].unique())
-        )
+        who = table["importer" if side == "importer" else "exporter"]
+        reporters = None if side == "both" else {place.get(code, code) for code in who.unique()}
         every = {code for row in lines for code in row["codes"].split(flows.ADDED)}
         of_codes = table.filter(pl.any_horizontal(pl.col("hs6").str.starts_with(code) for code in sorted(every)))
         entry.reported_usd += float(of_codes["amount"].sum())
@@ -212,7 +212,7 @@ def _told(good: str, one: Import, lines: Sequence[Row], place: Mapping[str, str]
             entry.codes |= set(rows["hs6"].unique())
             spread, usd = specified(cells)
             entry.spread_usd += usd
-            covers.append(_covers(row, side, reporters, place, by_hand))
+            covers.append(_covers(row, side, reporters, by_hand))
             for (exporter, importer), tonnes in sorted(spread.items()):
                 exporter, importer, why = flows.relabel(good, (exporter, importer), relabels)
                 pair = place[exporter], place[importer]
@@ -221,6 +221,11 @@ def _told(good: str, one: Import, lines: Sequence[Row], place: Mapping[str, str]
                     note = "; ".join(filter(None, (row["note"], why)))
                     grade = max(held.reliability if held else "A", min(row["reliability"], "B"))
                     fresh[pair] = Figure(tonnes + (held.tonnes if held else 0.0), source, when, grade, note)
+        if reporters is not None:
+            silent = _silent(world, good, side, reporters, fresh)
+            reporters -= set(silent)
+            fresh = {pair: f for pair, f in fresh.items() if pair[1 if side == "importer" else 0] not in silent}
+            entry.silent |= silent
         entry.routes = {pair: f for pair, f in entry.routes.items() if not any(told(*pair) for told in covers)} | fresh
         entry.covers += covers
     return entry
@@ -234,19 +239,36 @@ def _sides(table: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(side, part) for side, part in parts if part.height]
 
 
+def _silent(
+    world: World, good: str, side: str, reporters: set[str], fresh: Mapping[Pair, Figure]
+) -> dict[str, tuple[float, float]]:
+    """Reporters whose rows are a small part of the trade that the world has for them: told and held, t.
+
+    A reporter may be in the file with one code of a good and be silent on another; silence is no trade of nothing.
+    """
+    at = 1 if side == "importer" else 0
+    told, held = dict.fromkeys(reporters, 0.0), dict.fromkeys(reporters, 0.0)
+    for pair, figure in fresh.items():
+        if pair[at] in told:
+            told[pair[at]] += figure.tonnes
+    for pair, tonnes in trade_of(world, good).items():
+        if pair[at] in held:
+            held[pair[at]] += tonnes
+    return {code: (told[code], held[code]) for code in sorted(reporters) if told[code] < PART * held[code]}
+
+
 def _covers(
-    row: Row, side: str, reporters: frozenset[str] | None, place: Mapping[str, str], by_hand: Container[Pair]
+    row: Row, side: str, reporters: Container[str] | None, by_hand: Container[Pair]
 ) -> Callable[[str, str], bool]:
     """Which pairs of places a rule speaks of: all, or those of the reporters that the file holds.
 
     A single route that the plan sets by hand, because trade in the code misleads there, stands.
     """
-    told = None if reporters is None else frozenset(place.get(code, code) for code in reporters)
 
     def covers(exporter: str, importer: str) -> bool:
         if not flows.named(row["exporters"], exporter) or (exporter, importer) in by_hand:
             return False
-        return told is None or (importer if side == "importer" else exporter) in told
+        return reporters is None or (importer if side == "importer" else exporter) in reporters
 
     return covers
 
