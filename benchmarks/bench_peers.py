@@ -33,7 +33,7 @@ from friendshore.market.curves import TAIL, Array, Index, sum_by
 from friendshore.market.equilibrium import solve
 from friendshore.market.network import Network
 from friendshore.market.policy import Policy, impose
-from friendshore.market.solution import Solution, price_scale
+from friendshore.market.solution import Solution
 
 ADDITIVE = ("tariff", "export_tax", "quota", "ban", "subsidy", "corridor", "reserve")
 SAME = 1e-3  # of its market's size: flows that differ by less are the same answer
@@ -271,7 +271,7 @@ def by_ipopt_equations(n: Network, p: Policy, ours: Solution) -> Run:
     short = np.flatnonzero((ours.unserved > 0.0) & (sum_by(rm, p.open, m) > 0)).astype(np.intp)
     groups, rates = (*p.quotas, *p.corridors), p.rate_quotas
     recoveries, extras = n.recovery_activity.size, len(groups) + n.recovery_activity.size + len(rates) + short.size
-    unit = price_scale(n)
+    unit = n.typical_price
     x = ca.SX.sym("x", i + m + extras)
     y, v, z = ca.vertsplit(x, [0, i, i + m, i + m + extras])
     price, index = ca.exp(y), n.index0 * v

@@ -638,7 +638,7 @@ def _grid(
                 first = clear_network(world, network, quo, assume=scaled, as_of=as_of, start=before.state)
                 made[sigma, eps] = (
                     first,
-                    clear_network(world, network, full, assume=scaled, as_of=as_of, start=after.state),
+                    clear_network(world, network, full, assume=scaled, as_of=as_of, start=first.state),
                 )
             except MarketError as stuck:
                 notes.append(f"With sigma x{sigma:g} and epsilon x{eps:g} there is no answer: {stuck}.")

@@ -53,9 +53,10 @@ def infeasible(network: Network, policy: Policy) -> tuple[Infeasible, ...]:
         constraints = (f"capacity of {name}", "take-or-pay tonnes it owes")
         found.append(Infeasible("capacity_below_offtake", constraints, float(owed_by[i]), float(most[i])))
     arrives = np.full(n.market_good.size, np.inf)
-    if (p.purchases > 0.0).any():
-        arriving = np.where(p.open, (most + n.stock_release)[n.route_source], 0.0)
-        arrives = sum_by(n.route_market, arriving, n.market_good.size)
+    ends = np.append(n.market_start, n.route_source.size)
+    for j in np.flatnonzero(p.purchases > 0.0):
+        own = slice(ends[j], ends[j + 1])
+        arrives[j] = float((most + n.stock_release)[n.route_source[own]][p.open[own]].sum())
     for j in np.flatnonzero(p.purchases > arrives * (1.0 + SLACK)):
         if reachable[j] and n.sourcing != "ces":  # whose purchases are no tonnes
             name = f"{n.goods[n.market_good[j]]} in {n.countries[n.market_country[j]]}"

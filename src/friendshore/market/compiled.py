@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from friendshore.market import equilibrium
 from friendshore.market.curves import TAIL, Array, Index, Shape
-from friendshore.market.network import Mask, Network
+from friendshore.market.network import Mask, Network, Position
 from friendshore.market.policy import Policy
 from friendshore.market.system import Point, System
 
-Position = NDArray[np.uintp]
 MULTIPLY_FROM = 32  # sources of a full block from which a matrix product beats a loop
 ISO_ELASTIC, LINEAR, FIXED, LOGISTIC = (int(shape) for shape in Shape)
 ROOT_HALF, ROOT_2_PI = math.sqrt(0.5), math.sqrt(2.0 * math.pi)
@@ -117,12 +116,11 @@ class Compiled(System):
     def __init__(self, network: Network, policy: Policy) -> None:
         super().__init__(network, policy)
         n, p = network, policy
-        starts = np.append(n.market_start, n.route_source.size).astype(np.intp)
         lead, full = np.zeros(self.markets, dtype=np.intp), np.zeros(self.markets, dtype=bool)
         for block in n.blocks:
             lead[block.markets], full[block.markets] = block.sources.start, block.full
         self.routes = Routes(
-            _at(n.route_source), _at(n.route_market), _at(starts), _at(lead), full, self.attraction, self.fixed_cif,
+            *n.positions, _at(lead), full, self.attraction, self.fixed_cif,
             np.zeros(0) if self.exported is None else self.exported,
             self.rate, self.fixed_duty, p.tariff, self.left_out, p.offtake,
             _at(self.floored), self.floor_reference, self.floor_on_cif, self.floor_phase, self.floor_spread,

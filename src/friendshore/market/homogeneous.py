@@ -22,7 +22,7 @@ from friendshore.market.curves import Array, demand, sum_by, tranche_supply
 from friendshore.market.network import Mask, Network
 from friendshore.market.newton import factor_solve
 from friendshore.market.policy import Policy
-from friendshore.market.solution import Solution, market_name, price_scale
+from friendshore.market.solution import Solution, market_name
 from friendshore.market.system import System, complementarity, gap, receipt
 
 ROUNDS = 400
@@ -68,7 +68,7 @@ class _Homogeneous:
         self.n, self.p = network, policy
         self.base = System(network, policy)
         self.sources, self.markets = network.source_good.size, network.market_good.size
-        self.scale = price_scale(network)
+        self.scale = network.typical_price
         self.size = _tonne_scale(network)
         self.beta = STIFFNESS * self.size / self.scale
         self.hold = HOLD * self.size / self.scale

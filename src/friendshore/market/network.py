@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from friendshore.market.curves import Array, Demand, Index, Supply
 
 Mask = NDArray[np.bool_]
+Position = NDArray[np.uintp]
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,32 @@ class Network:
     def spare(self) -> list[Array]:
         """Arrays by route that nobody looks at: fresh pages cost more than what is written to them."""
         return []
+
+    @cached_property
+    def positions(self) -> tuple[Position, Position, Position]:
+        """Source and market of each route, and where each market's routes begin and the last ends, all unsigned."""
+        starts = np.append(self.market_start, self.route_source.size)
+        return self.route_source.astype(np.uintp), self.route_market.astype(np.uintp), starts.astype(np.uintp)
+
+    @cached_property
+    def start_price(self) -> Array:
+        """Base price of each source; a typical price of the network where there is none."""
+        known = self.source_price > 0.0
+        return self.source_price if known.all() else np.where(known, self.source_price, self.typical_price)
+
+    @cached_property
+    def typical_price(self) -> float:
+        """Where to begin when there is no base, USD/t."""
+        known = np.concatenate([self.source_price, self.index0])
+        known = known[np.isfinite(known) & (known > 0)]
+        if known.size:
+            return float(np.median(known))
+        curve = self.demand
+        linear = (curve.a > 0) & (curve.b > 0)
+        if linear.any():
+            return float(np.median(curve.a[linear] / curve.b[linear])) / 2.0
+        freight = self.freight[self.freight > 0]
+        return float(freight.mean()) if freight.size else 1.0
 
     @cached_property
     def attraction(self) -> Array:

@@ -60,17 +60,3 @@ class Solution:
 def market_name(network: Network, source: int) -> str:
     """A source as a message names it: `gallium.metal in CHN`."""
     return f"{network.goods[network.source_good[source]]} in {network.countries[network.source_country[source]]}"
-
-
-def price_scale(network: Network) -> float:
-    """A typical price of the network, USD/t: where to begin when there is no base."""
-    known = np.concatenate([network.source_price, network.index0])
-    known = known[np.isfinite(known) & (known > 0)]
-    if known.size:
-        return float(np.median(known))
-    curve = network.demand
-    linear = (curve.a > 0) & (curve.b > 0)
-    if linear.any():
-        return float(np.median(curve.a[linear] / curve.b[linear])) / 2.0
-    freight = network.freight[network.freight > 0]
-    return float(freight.mean()) if freight.size else 1.0

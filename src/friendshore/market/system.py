@@ -17,7 +17,6 @@ from scipy.special import expit, ndtr
 from friendshore.market.curves import Array, Index, demand, sum_by, tranche_supply
 from friendshore.market.network import Mask, Network
 from friendshore.market.policy import Policy, owed, reached, sellable
-from friendshore.market.solution import price_scale
 from friendshore.market.sourcing import source
 
 CEILING = 20.0  # log of the largest multiple of its base that a price is tried at
@@ -107,7 +106,7 @@ class System:
         self.size = np.maximum(n.source_size, 1e-300)
         self.stranded = ~sellable(n, policy)  # nobody may buy: what is made goes to waste
         self.floor = np.log(np.maximum(n.source_floor, 1e-300))
-        self.ceiling = np.log(np.where(n.source_price > 0, n.source_price, price_scale(n))) + CEILING
+        self.ceiling = np.log(n.start_price) + CEILING
         self._extras()
         self._pairs()
 
@@ -211,8 +210,7 @@ class System:
 
     def start(self) -> Array:
         """Base prices, rents of zero, in-quota rates, nobody unserved."""
-        known = self.network.source_price
-        y = np.log(np.where(known > 0, known, price_scale(self.network)))
+        y = np.log(self.network.start_price)
         y[self.stranded] = self.floor[self.stranded]
         z = np.concatenate([self.extra_low, np.zeros(self.unserved_at.size)])
         return np.concatenate([y, z])
