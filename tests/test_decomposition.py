@@ -69,7 +69,8 @@ def test_countries_and_groups_add_to_the_same_total(found: Shares) -> None:
         held = {name: found.of(name)[part] for name in found.total}
         groups = sum(value for name, value in held.items() if name.startswith("group."))
         assert groups == pytest.approx(held["gain_of_world"], abs=1e-3)
-        assert held["gain_of_parties"] + held["gain_of_outsiders"] == pytest.approx(held["gain_of_world"], abs=1e-3)
+        sides = held["gain_of_parties"] + held["gain_of_outsiders"] + held["gain_of_firms"]
+        assert sides == pytest.approx(held["gain_of_world"], abs=1e-3)
         assert held["cost_to_parties"] == pytest.approx(-held["gain_of_parties"], abs=1e-6)
 
 

@@ -74,9 +74,28 @@ def test_the_figures_are_those_of_a_study(world: World, found: Sides) -> None:
     full = study(world, deal, stability=False)
     plain = full.reactions.filter(pl.col("reaction") == "none").row(0, named=True)
     assert found.sides[0].headline["gain_of_parties"] == pytest.approx(plain["parties_usd"], abs=1.0)
+    assert found.sides[0].headline["gain_of_outsiders"] == pytest.approx(plain["outsiders_usd"], abs=1.0)
+    assert found.sides[0].headline["gain_of_firms"] == pytest.approx(plain["firms_usd"], abs=1.0)
     assert found.sides[0].groups.keys() == set(full.groups["group"])
     for group, usd in full.groups.iter_rows():
         assert found.sides[0].groups[group] == pytest.approx(usd, abs=1.0)
+
+
+def test_dependence_is_counted_from_the_flows(world: World, found: Sides) -> None:
+    side = found.sides[0]
+    for good in ("ndpr.oxide", "cobalt.metal"):
+        (largest, _), (reliance, _), (concentration, _) = (
+            side.supply[f"{measure}.{good}"] for measure in ("largest_supplier", "import_reliance", "concentration")
+        )
+        assert 0.0 < largest <= reliance < 100.0
+        assert largest**2 <= concentration <= 10_000.0
+    flows = world.routes.filter((pl.col("good") == "cobalt.metal") & pl.col("importer").is_in(side.parties))
+    own = flows.filter(pl.col("exporter").is_in(side.parties))["flow_t"].sum() / flows["flow_t"].sum()
+    assert side.supply["import_reliance.cobalt.metal"][0] == pytest.approx(
+        100.0 * (1.0 - own), abs=15.0
+    )  # 2024 to 2030
+    assert [each.wanted for each in side.benchmarks][-1] == "goods with no outsider above 65 %"
+    assert all(0 <= each.after <= each.goods > 5 for each in side.benchmarks)
 
 
 def test_tables_fit_the_page_and_name_every_agreement(found: Sides) -> None:

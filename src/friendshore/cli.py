@@ -83,7 +83,9 @@ agreement_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=Tr
 app.add_typer(world_app, name="world", short_help="The base year: build, check, show, list.")
 formula_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(formula_app, name="formula", short_help="Published formulas: GSIM, SMART, balancing, tracing.")
-app.add_typer(agreement_app, name="agreement", short_help="Agreement files: check, list, schema.")
+app.add_typer(
+    agreement_app, name="agreement", short_help="Agreement files: check, text, test, diff, options, shares, list."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -132,6 +134,12 @@ def _years(text: str) -> int:
 def _buyers(text: str) -> str:
     if text not in ("logit", "ces"):
         raise typer.BadParameter(f"{text!r} is no way of buying; write logit (tonnes add up) or ces (they do not)")
+    return text
+
+
+def _rounding(text: str) -> str:
+    if text not in ("half_even", "half_up"):
+        raise typer.BadParameter(f"{text!r} is no rounding; write half_even or half_up")
     return text
 
 
@@ -298,7 +306,7 @@ def run(
             lambda: _study_tables(found) | _replaced_tables(world) | ({"shares": parted.table} if parted else {}),
             about,
             text=lambda written: _account(
-                found, names, written, _circumstances(scenario, world, digests, unparted), world, parted
+                found, names, written, _circumstances(scenario, world, unparted), world, digests, parted
             ),
             document=(lambda: _study_document(found, world, digests, parted)) if as_json else None,
         )
@@ -725,12 +733,273 @@ def world_diff(
     return _emit(found.document()) if as_json else _say(page(found))
 
 
+Schedules = Annotated[
+    list[Path] | None,
+    typer.Option("--tariff", metavar="FILE", help="Measures of your own (CSV), in place of the shipped ones."),
+]
+ExchangeRates = Annotated[
+    Path | None, typer.Option("--rates", metavar="FILE", help="Exchange rates: CSV with currency, day, usd, source.")
+]
+Layout = Annotated[
+    str,
+    typer.Option("--layout", metavar="NAME", help="national, entry_summary or wco; found by the columns if absent."),
+]
+Halves = Annotated[
+    str,
+    typer.Option("--rounding", metavar="half_even|half_up", parser=_rounding, help="Where a half of a cent goes."),
+]
+Charged = Annotated[
+    str | None,
+    typer.Option("--agreement", "-A", metavar="AGREEMENT", help="A preset or file; the schedules alone if absent."),
+]
+
+
+@app.command(cls=Command, short_help="What customs entries owe: a file of them, or one.")
+def assess(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="ENTRIES", help="Entries: .csv, .parquet or .jsonl; none with --one.")
+    ] = None,
+    agreement: Charged = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of", metavar="DATE", parser=_day, help="Law of this day for every line; of its own day if absent."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Assessed lines, .csv or .parquet.")] = Path(
+        "assessed.csv"
+    ),
+    refused: Annotated[
+        Path, typer.Option("--refused", metavar="FILE", help="Refused lines and why, .csv or .parquet.")
+    ] = Path("refused.csv"),
+    one: Annotated[
+        str | None,
+        typer.Option("--one", metavar="FIELDS", help='One line: "importer=USA origin=CHN hs=8505110070 ...".'),
+    ] = None,
+    notice: Annotated[bool, typer.Option("--notice", help="With --one: the notice for the trader.")] = False,
+    tariff: Schedules = None,
+    rates: ExchangeRates = None,
+    layout: Layout = "",
+    rounding: Halves = "half_even",
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore assess entries.csv --agreement plurilateral-2026 --out assessed.csv --refused refused.csv
+
+    Say what each entry owes: customs value, base duty with its options, additional duties, levy; with reasons and warnings
+    as codes. What cannot be assessed is written apart, with what is missing and who can supply it. In = assessed + refused.
+
+    Exit status 3 if a line was refused.
+    """
+    from friendshore.report import border as page
+
+    if (file is None) == (one is None):
+        raise typer.BadParameter("give a file of entries, or one line with --one", param_hint="ENTRIES")
+    with _Progress() as progress:
+        progress("reading schedules and agreement")
+        rules = _law(agreement, as_of, tariff, rates)
+        from friendshore import customs
+        from friendshore.border import assess as border
+
+        if one is not None:
+            entry = border.read_one(_fields(one), countries=customs.countries())
+            found = entry if isinstance(entry, tuple) else border.assess_line(entry, rules, cast(Any, rounding))
+        else:
+            assert file is not None
+            summed = border.assess_file(
+                file,
+                rules,
+                out,
+                refused,
+                rounding=cast(Any, rounding),
+                layout=layout,
+                countries=customs.countries(),
+                said=progress,
+            )
+    if one is not None:
+        return _one_line(found, "1", notice=notice, as_json=as_json)
+    _emit(page.totals_document(summed)) if as_json else _say(page.totals(summed, str(out), str(refused)).rstrip("\n"))
+    if not summed.whole:
+        raise typer.Exit(3)
+    return None
+
+
+@app.command(cls=Command, short_help="Why one entry owes what it owes: options, working, reasons.")
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="ENTRIES", help="Entries: .csv, .parquet or .jsonl.")],
+    line: Annotated[str, typer.Option("--line", metavar="N", help="The line's id, or its number in the file.")],
+    agreement: Charged = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option("--as-of", metavar="DATE", parser=_day, help="Law of this day; of the line's own day if absent."),
+    ] = None,
+    notice: Annotated[bool, typer.Option("--notice", help="The notice for the trader.")] = False,
+    tariff: Schedules = None,
+    rates: ExchangeRates = None,
+    layout: Layout = "",
+    rounding: Halves = "half_even",
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore explain entries.csv --line US-01 --agreement plurilateral-2026
+
+    Show every lawful option of one line, the cheapest first, and its working as data, calculation and value, with article,
+    reasons and warnings. Where a fact is missing, it is named with who can supply it, and no total is shown.
+
+    Exit status 3 without a total.
+    """
+    with _Progress() as progress:
+        progress("reading schedules and agreement")
+        rules = _law(agreement, as_of, tariff, rates)
+        from friendshore import customs
+        from friendshore.border.assess import find
+
+        progress(f"reading {file}")
+        found = find(file, line, rules, rounding=cast(Any, rounding), layout=layout, countries=customs.countries())
+    return _one_line(found, line, notice=notice, as_json=as_json)
+
+
+def _law(agreement: str | None, as_of: date | None, tariffs: list[Path] | None, rates: Path | None) -> Any:
+    """What says how much a line owes: schedules, and the agreement where one is named."""
+    from importlib.util import find_spec
+
+    if find_spec("ibis") is None or find_spec("duckdb") is None:
+        hint = 'pip install "friendshore[border]"'
+        raise InputRefused.because(
+            "no-extra", "entries are assessed with DuckDB and Ibis, which are not here", hint=hint
+        )
+    from friendshore import customs
+    from friendshore.world.tables import World
+
+    world = _world_of(agreement) if agreement else World.load()
+    deal = _scenario(agreement, world).agreement if agreement else None
+    return customs.law(world, deal, as_of=as_of, tariffs=tariffs or (), rates=rates)
+
+
+def _fields(text: str) -> dict[str, str]:
+    """`name=value` words as a mapping."""
+    words = [word.partition("=") for word in shlex.split(text)]
+    if wrong := [name for name, sign, _ in words if not sign]:
+        raise InputRefused.because("no-field", f"{wrong[0]!r} is no field", path="--one", hint="write name=value")
+    return {name: value for name, _, value in words}
+
+
+def _one_line(found: Any, line: str, *, notice: bool, as_json: bool) -> None:
+    """A line's page, notice or document; exit status 3 where there is no total."""
+    from friendshore.report import border as page
+
+    faulty = isinstance(found, tuple)
+    if as_json:
+        faults = [{"code": each.code, "field": each.field, "value": each.value} for each in found] if faulty else []
+        _emit({"line": line, "faults": faults} if faulty else page.document(found))
+    elif notice:
+        _say(page.notice(found, line).rstrip("\n"))
+    else:
+        _say((page.faulty(found, line) if faulty else page.explanation(found)).rstrip("\n"))
+    if faulty or found.refusal:
+        raise typer.Exit(3)
+
+
 @agreement_app.callback()
 def agreement_group() -> None:
     """$ friendshore agreement check deal.yaml
 
-    Agreement files: whether they are sound, which ones ship, and a schema for editors.
+    Agreement files: whether they are sound, what they say, what changed between two, what is open and what it would do,
+    which ones ship, and a schema for editors.
     """
+
+
+@app.command(cls=Command, short_help="Where an agreement meets what is promised already.")
+def screen(
+    agreement: Annotated[
+        str, typer.Argument(metavar="AGREEMENT|CASE", help="A preset's name, an agreement, a scenario or a case file.")
+    ] = "plurilateral-2026",
+    party: Annotated[
+        str | None, typer.Option("--party", metavar="CODE", help="Only what binds this country or customs union.")
+    ] = None,
+    as_of: AsOf = None,
+    horizon: Years = None,
+    as_json: AsJson = False,
+    facts: Annotated[bool, typer.Option("--facts/--no-facts", help="Print the facts of each finding.")] = True,
+) -> None:
+    """$ friendshore screen plurilateral-2026 --party EUN
+
+    Hold every clause against the rules of the WTO, free trade agreements and customs unions: where it meets an obligation, on
+    what facts of the cleared market, with both arguments, leading disputes and what would repair it. A screen, no legal advice.
+
+    A case file states a measure by hand, with the findings that it expects. Exit status 3 if one does not come out.
+    """
+    from friendshore.law.examine import examine, examine_case
+    from friendshore.law.screen.obligations import shipped_obligations
+    from friendshore.report.legal import screening
+
+    if (judged := examine_case(agreement, party)) is not None:
+        found, failures = judged
+        _emit(found.document()) if as_json else _say(screening(found, str, shipped_obligations()).rstrip("\n"))
+        if failures:
+            _say("\n".join(failures), err=True)
+            raise typer.Exit(3)
+        return None
+    with _Progress() as progress:
+        progress("reading the world and the agreement")
+        case = _case(agreement, as_of, horizon)
+        progress("clearing the status quo and the agreement")
+        found = examine(
+            case.world, case.scenario.agreement, as_of=case.day, party=party, assume=case.assume, shocks=case.shocks
+        ).screening
+        names = _names(case.world)
+    if as_json:
+        return _emit(found.document())
+    return _say(
+        screening(found, lambda code: names.country.get(code, code), shipped_obligations(), facts=facts).rstrip("\n")
+    )
+
+
+@app.command(cls=Command, short_help="What would repair a legal finding, and what it costs in effect.")
+def repair(
+    agreement: Terms = "plurilateral-2026",
+    party: Annotated[
+        str | None,
+        typer.Option("--party", metavar="CODE", help="Repair only what binds this country or customs union."),
+    ] = None,
+    as_of: AsOf = None,
+    horizon: Years = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="PACKAGE", help="Print one package as a scenario file instead of the table."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore repair plurilateral-2026
+
+    Amend the agreement in each way that its legal findings propose, read, clear and screen every amendment, and print the
+    frontier between legal exposure and effect.
+    """
+    with _Progress() as progress:
+        progress("reading the world and the agreement")
+        from friendshore.law.repair import repair as repaired
+        from friendshore.law.repair import scenario_text
+        from friendshore.report.legal import frontier
+
+        case = _case(agreement, as_of, horizon)
+        found = repaired(
+            case.world,
+            agreement,
+            case.scenario.agreement,
+            as_of=case.day,
+            party=party,
+            assume=case.assume,
+            shocks=case.shocks,
+            progress=progress,
+        )
+        names = _names(case.world)
+    if write is not None:
+        packages = {package.id: package for package in found.packages}
+        if write not in packages:
+            hint = "the packages are " + ", ".join(packages)
+            raise InputRefused.because("unknown-package", f"no package is called {write!r}", path="--write", hint=hint)
+        return _say(scenario_text(agreement, packages[write].patches).rstrip("\n"))
+    if as_json:
+        return _emit(found.document())
+    return _say(frontier(found, lambda code: names.country.get(code, code)).rstrip("\n"))
 
 
 @agreement_app.command("check", cls=Command, short_help="Whether a file is sound, with every problem at its line.")
@@ -1138,23 +1407,33 @@ def _names(world: World) -> Names:
 
 
 def _account(
-    found: Study, names: Names, written: Written | None, scenario: str, world: World, parted: Shares | None = None
+    found: Study,
+    names: Names,
+    written: Written | None,
+    scenario: str,
+    world: World,
+    digests: Mapping[str, str],
+    parted: Shares | None,
 ) -> str:
     from friendshore.report.account import account
     from friendshore.world.observed import quotations
 
-    return account(found, names=names, written=written, scenario=scenario, shares=parted, quotations=quotations(world))
+    return account(
+        found,
+        names=names,
+        written=written,
+        scenario=scenario,
+        shares=parted,
+        quotations=quotations(world),
+        digests=digests,
+    )
 
 
-def _circumstances(scenario: Scenario, world: World, digests: Mapping[str, str], more: str) -> str:
-    """A scenario and the user's own figures in sentences, and the digits that name what was run and what came out."""
+def _circumstances(scenario: Scenario, world: World, more: str) -> str:
+    """A scenario and the user's own figures in sentences; nothing where a plain agreement is run on the world as it is."""
     from friendshore.world.own_figures import sentence
 
-    named = (
-        f"Agreement {digests['agreement']}, world {digests['world']}: whoever runs the same gets the result "
-        f"{digests['result']}, to the last digit."
-    )
-    return " ".join(filter(None, (_patched(scenario), sentence(world), more, named)))
+    return " ".join(filter(None, (_patched(scenario), sentence(world), more)))
 
 
 def _digests(scenario: Scenario, world: World, found: Study) -> dict[str, str]:

@@ -107,7 +107,7 @@ def position(outcome: Outcome, at: Places) -> dict[str, float]:
     for country, item, good, usd in outcome.by_good.iter_rows():
         inside = country in at.inside
         found["gain_of_parties"] += usd if inside else 0.0
-        found["gain_of_outsiders"] += 0.0 if inside else usd
+        found["gain_of_firms" if len(country) > CODE else "gain_of_outsiders"] += 0.0 if inside else usd
         found["gain_of_world"] += usd
         found["levy_revenue"] += usd if item == "levy" else 0.0
         if item in RENTS:
@@ -135,17 +135,23 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[
 def supply(outcome: Outcome, at: Places) -> dict[str, float]:
     """On whom the parties' supply hangs in an outcome, by good.
 
-    `largest_supplier.<good>` the largest outsider's share of what the parties take, in per cent; `imports.<good>` tonnes
-    that they buy from outside; `output.<good>` tonnes that they make.
+    `largest_supplier.<good>` the largest outsider's share of what the parties take, in per cent; `import_reliance.<good>` the
+    share of all outsiders; `concentration.<good>` the Herfindahl-Hirschman index of its origins, 10,000 where there is one;
+    `imports.<good>` tonnes that they buy from outside; `output.<good>` tonnes that they make.
     """
     taken = outcome.flows.filter(pl.col("importer").is_in(at.parties))
     total = dict(taken.group_by("good").agg(pl.col("t").sum()).iter_rows())
-    sold = taken.filter(~pl.col("exporter").is_in(at.parties)).group_by("good", "exporter").agg(pl.col("t").sum())
+    sold: dict[str, dict[str, float]] = {good: {} for good in total}
+    for good, exporter, t in taken.group_by("good", "exporter").agg(pl.col("t").sum()).sort("exporter").iter_rows():
+        sold[good][exporter] = float(t)
     found: dict[str, float] = {}
     for good in sorted(total):
-        own = [float(t) for g, _, t in sold.iter_rows() if g == good]
-        found[f"largest_supplier.{good}"] = 100.0 * max(own, default=0.0) / total[good] if total[good] > 0 else 0.0
-        found[f"imports.{good}"] = sum(own)
+        share = {code: 100.0 * t / total[good] for code, t in sold[good].items()} if total[good] > 0 else {}
+        outside = {code: held for code, held in share.items() if code not in at.parties}
+        found[f"largest_supplier.{good}"] = max(outside.values(), default=0.0)
+        found[f"import_reliance.{good}"] = sum(outside.values())
+        found[f"concentration.{good}"] = sum(held**2 for held in share.values())
+        found[f"imports.{good}"] = sum(t for code, t in sold[good].items() if code not in at.parties)
     made = outcome.output.filter(pl.col("country").is_in(at.parties)).group_by("good").agg(pl.col("t").sum())
     found |= {f"output.{good}": float(t) for good, t in made.sort("good").iter_rows()}
     return found

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from friendshore.outcome import Outcome
     from friendshore.world.tables import World
 
-TIES = {"USD": 0, "USD/t": 2, "t": 3, "%": 4}  # decimals beyond which two alternatives stand level, in the text's order
+TIES = {
+    "points": 1,
+    "USD": 0,
+    "USD/t": 2,
+    "t": 3,
+    "%": 4,
+}  # decimals beyond which two alternatives stand level, in the text's order
 BESIDE = ("gain_of_parties", "gain_of_users", "gain_of_treasuries", "levy_revenue", "gain_of_outsiders")
 
 

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from friendshore.world.tables import World
 
 DUTIES = ("duty", "levy")
+UNION = "EUN"
+STAGES = ("ore", "intermediate", "refined", "product", "scrap")
+# Regulation (EU) 2024/1252, Article 5: 10 % extracted and 40 % processed at home, no more than 65 % from one third country.
+BENCHMARKS: tuple[tuple[str, tuple[str, ...], str, Callable[[float], bool]], ...] = (
+    ("ores of which a tenth is its own", ("ore",), "import_reliance", lambda outside: outside <= 90.0),
+    ("metals of which two fifths are its own", ("refined",), "import_reliance", lambda outside: outside <= 60.0),
+    ("goods with no outsider above 65 %", STAGES, "largest_supplier", lambda share: share <= 65.0),
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,16 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """One of the European Union's benchmarks of 2030: how many goods it is asked of, and how many reach it."""
+
+    wanted: str
+    goods: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
 class Side:
     """One agreement against the status quo of its day. Money in USD a year, gains +; tonnes a year.
 
@@ -53,7 +71,8 @@ class Side:
     goods      good, parties, outside, usd
     supply     largest_supplier.<good>, imports.<good>, output.<good> under the agreement
     prices     price_inside.<good>, before and after
-    shares     by kind of instrument; None where it cannot be shared out, `unshared` says why
+    benchmarks what is wanted of the European Union, goods, before, after      goods of the stage that reach it
+    shares     by kind of instrument; None where that was not asked for or cannot be, `unshared` says why
     """
 
     name: str
@@ -68,6 +87,7 @@ class Side:
     goods: pl.DataFrame
     supply: dict[str, tuple[float, float]]
     prices: dict[str, tuple[float, float]]
+    benchmarks: tuple[Benchmark, ...]
     shares: Shares | None
     unshared: str
 
@@ -100,6 +120,10 @@ class Sides:
                     "by_good": side.goods.to_dicts(),
                     "by_instrument": None if side.shares is None else side.shares.document(),
                     "unshared": side.unshared,
+                    "eu_benchmarks": [
+                        {"wanted": b.wanted, "goods": b.goods, "before": b.before, "after": b.after}
+                        for b in side.benchmarks
+                    ],
                     "supply": {name: {"before": a, "after": b} for name, (a, b) in side.supply.items()},
                     "prices_inside_usd_t": {name: {"before": a, "after": b} for name, (a, b) in side.prices.items()},
                 }
@@ -144,7 +168,7 @@ def side_by_side(
         after = guard(
             world, network, case.deal, before, after, as_of=case.as_of, assume=case.assume, extra=case.shocks
         )[0]
-        shared, why = None, "" if by_instrument else "not asked for"
+        shared, why = None, ""
         if by_instrument:
             try:
                 shared = shares(
@@ -176,9 +200,27 @@ def _side(world: World, case: Case, before: Outcome, after: Outcome, shared: Sha
         goods=_goods(at, before, after),
         supply=_pairs(supply(before, at), supply(after, at)),
         prices=_pairs(inside_prices(before, at), inside_prices(after, at)),
+        benchmarks=_benchmarks(world, before, after),
         shares=shared,
         unshared=why,
     )
+
+
+def _benchmarks(world: World, before: Outcome, after: Outcome) -> tuple[Benchmark, ...]:
+    """The benchmarks of Regulation (EU) 2024/1252, by good: own extraction and processing, and the largest outsider.
+
+    Own supply is what members take from members. Recycling is not counted: scrap stands in several processes.
+    """
+    members = frozenset(world.countries.filter(pl.col("territory") == UNION)["code"])
+    at = places(world, members)
+    pair = [supply(outcome, at) for outcome in (before, after)]
+    goods = sorted(name.partition(".")[2] for name in pair[0] if name.startswith("import_reliance."))
+    found = []
+    for wanted, stages, measure, keeps in BENCHMARKS:
+        asked = [good for good in goods if at.stage.get(good) in stages]
+        counts = [sum(keeps(each.get(f"{measure}.{good}", 0.0)) for good in asked) for each in pair]
+        found.append(Benchmark(wanted, len(asked), counts[0], counts[1]))
+    return tuple(found)
 
 
 def _pairs(first: dict[str, float], second: dict[str, float]) -> dict[str, tuple[float, float]]:

@@ -16,7 +16,7 @@ from friendshore.agreement import schedule
 from friendshore.agreement.objective import MEASURES
 from friendshore.errors import InputRefused, did_you_mean
 from friendshore.faces import PriceGap
-from friendshore.headline import RENTS, TREASURY, Places, bound, difference, group_of, places, position
+from friendshore.headline import CODE, RENTS, TREASURY, Places, bound, difference, group_of, places, position
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, guard, measures
 
 if TYPE_CHECKING:
@@ -253,7 +253,8 @@ def _counts(number: str, country: str, item: str, good: str, at: Places) -> bool
     return {
         "cost_to_parties": inside,
         "gain_of_parties": inside,
-        "gain_of_outsiders": not inside,
+        "gain_of_outsiders": not inside and len(country) <= CODE,
+        "gain_of_firms": not inside and len(country) > CODE,
         "gain_of_world": True,
         "gain_of_users": inside and item == "users",
         "gain_of_producers": inside and item == "producers",

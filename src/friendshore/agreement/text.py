@@ -423,7 +423,7 @@ def _corridor(clause: Any, said: _Said, context: _Context) -> None:
     for route in clause.routes:
         carried = f"It carries {context.all_of(route.goods)} from {countries(route.exporters)} to {countries(route.importers)}"
         saved = f", at a saving of {number(route.saving_usd_t)} USD on each tonne carried, of which {_percent(route.content)} is contained mineral"
-        room = f", up to {in_words(route.capacity_t)} tonnes a year" if route.capacity_t is not None else ""
+        room = f"; tonnes carried a year at most: {in_words(route.capacity_t)}" if route.capacity_t is not None else ""
         said.say(f"{carried}{saved}{room}.", "routes")
 
 

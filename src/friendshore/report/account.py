@@ -77,6 +77,7 @@ def account(
     scenario: str = "",
     shares: Shares | None = None,
     quotations: Iterable[Quotation] = (),
+    digests: Mapping[str, str] | None = None,
 ) -> str:
     """The account of a study, a hundred columns wide.
 
@@ -87,6 +88,7 @@ def account(
     written : the folder that holds every table, if there is one
     scenario : what was changed before the runs, in a sentence; empty where nothing was
     shares : what each instrument does of it, where that was asked for
+    digests : what names the agreement, the world and the result
     quotations : observed prices that those of the status quo are set beside
     """
     names = names or Names()
@@ -109,9 +111,17 @@ def account(
         _stability(study, names),
         beside(study.outcomes["before"], quotations, names.union),
         section("Limits", *(paragraph(note, indent=2, bullet="* ") for note in study.notes)),
+        _named(digests) if digests else "",
         _tables(study, written),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _named(digests: Mapping[str, str]) -> str:
+    """The digits that name what was run and what came out."""
+    agreement, world, result = (digests[key] for key in ("agreement", "world", "result"))
+    text = f"Agreement {agreement}, world {world}: whoever runs the same gets the result {result}, to the last digit."
+    return section("The same numbers elsewhere", paragraph(text, indent=2))
 
 
 # -- the finding ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3  # refused rows printed for each reason
 ROWS = 15  # rows of a block
+MATTERS = 0.01  # of a good's trade: a smaller reporter is not named
 NAMES = {
     "cepii.baci": "CEPII BACI", "un.comtrade": "UN Comtrade", "wits": "WITS", "usgs.mcs": "USGS", "worldbank.pinksheet": "Pink Sheet",
 }  # fmt: skip
@@ -142,7 +143,26 @@ def _goods(report: Report) -> str:
         "Traded tonnes are by origin, what passes through third countries traced back; moved is what changed hands between "
         "routes, half of all that they gained and lost."
     )
-    return section("Goods whose trade the files replace", grid(head, rows, left=2), paragraph(note, indent=2))
+    return section(
+        "Goods whose trade the files replace", grid(head, rows, left=2), paragraph(note, indent=2), *_silent(report)
+    )
+
+
+def _silent(report: Report) -> list[str]:
+    """Reporters that a file holds in part, where they matter: they keep their shipped trade."""
+    lines = []
+    for one in report.goods:
+        large = {code: told for code, told in one.silent.items() if told[1] >= MATTERS * one.before_t}
+        if large:
+            named = ", ".join(f"{code} {figure(told)} t of {figure(held)}" for code, (told, held) in large.items())
+            lines.append(
+                paragraph(
+                    f"{one.good}: left as shipped, the file having a small part of their trade: {named}",
+                    indent=2,
+                    bullet="- ",
+                )
+            )
+    return lines
 
 
 def _ending(report: Report, target: str) -> str:
@@ -154,8 +174,13 @@ def _ending(report: Report, target: str) -> str:
         )
     if anew:
         lines.append(f"Balanced anew: {anew} ({report.steps} steps, residual {report.residual_t:.1e} of a market).")
-    broken = f"{counted(len(report.failed), 'invariant')} of world check fail{'s' if len(report.failed) == 1 else ''}"
-    lines.append(f"{broken}{': ' if report.failed else ''}{', '.join(report.failed[:8])}.")
+    if report.failed:
+        fails = (
+            f"{counted(len(report.failed), 'invariant')} of world check fail{'s' if len(report.failed) == 1 else ''}"
+        )
+        lines.append(f"{fails}: {', '.join(report.failed[:8])}.")
+    else:
+        lines.append("Every invariant of world check holds.")
     lines.append(f"{report.name} {report.version} written to {target}")
     return "\n".join(paragraph(line) for line in lines)
 

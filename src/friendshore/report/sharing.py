@@ -22,6 +22,7 @@ HEADLINES = {  # measure: what it is called in the table
     "levy_revenue": "levies taken in",
     "rents_outside": "rents that outsiders own",
     "gain_of_outsiders": "everybody else",
+    "gain_of_firms": "parent firms",
     "gain_of_world": "the world",
 }
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 STILL = 500.0  # USD below which a row is left out
 SHOWN = 12  # countries and goods that are named
-CELL = 8
 LIMIT = 65.0  # per cent that no outsider should supply more of, as the EU's benchmark has it
 Row = tuple[str, list[str]]
 
@@ -40,6 +39,8 @@ def side_by_side(found: Sides, names: Names) -> str:
         ),
         _table("By good, the parties' accounts", sides, _goods(sides)),
         _table("By instrument, what the parties gain", sides, _instruments(sides)),
+        _table("The European Union's benchmarks, goods that reach them", sides, _benchmarks(sides)),
+        _table("Concentration of origins (Herfindahl-Hirschman), import reliance in %", sides, _concentration(sides)),
         _table(
             f"Largest outside supplier, % of what the parties take (over {LIMIT:g} marked !)", sides, _suppliers(sides)
         ),
@@ -55,7 +56,7 @@ def _table(title: str, sides: Sequence[Side], rows: Sequence[Row]) -> str:
     runs: list[list[int]] = [[]]
     left = WIDTH - label
     for number, side in enumerate(sides):
-        wide = max(len(side.name), CELL) + 2
+        wide = max(len(side.name), *(len(cells[number]) for _, cells in rows)) + 2
         if runs[-1] and wide > left:
             runs.append([])
             left = WIDTH - label
@@ -127,6 +128,35 @@ def _instruments(sides: Sequence[Side]) -> list[Row]:
     held = [side.shares.of("gain_of_parties") if side.shares else {} for side in sides]
     kinds = list(dict.fromkeys(kind for each in held for kind in each))
     return [(kind, [millions(each[kind], sign=True) if kind in each else "" for each in held]) for kind in kinds]
+
+
+def _benchmarks(sides: Sequence[Side]) -> list[Row]:
+    return [
+        (
+            f"{each.wanted} (of {each.goods})",
+            [f"{side.benchmarks[k].before}→{side.benchmarks[k].after}" for side in sides],
+        )
+        for k, each in enumerate(sides[0].benchmarks)
+    ]
+
+
+def _concentration(sides: Sequence[Side]) -> list[Row]:
+    """Goods whose concentration moves by a point in a hundred, with the reliance on imports beside it."""
+    goods = sorted(
+        {name.partition(".")[2] for side in sides for name in side.supply if name.startswith("concentration.")}
+    )
+    rows: list[Row] = []
+    for good in goods:
+        pairs = [side.supply.get(f"concentration.{good}", (0.0, 0.0)) for side in sides]
+        if all(abs(after - before) < 100.0 for before, after in pairs):
+            continue
+        reliance = [side.supply.get(f"import_reliance.{good}", (0.0, 0.0))[1] for side in sides]
+        cells = [
+            f"{before:,.0f}→{after:,.0f}, {percent(held / 100)}"
+            for (before, after), held in zip(pairs, reliance, strict=True)
+        ]
+        rows.append((good, cells))
+    return rows
 
 
 def _suppliers(sides: Sequence[Side]) -> list[Row]:

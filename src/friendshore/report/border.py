@@ -1,0 +1,206 @@
+"""What a line owes as a page: every option, the working in three columns, what to look at; and the notice for a trader.
+
+Everything is rendered from the amounts and codes of an assessment. Computing them is left to `border`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from friendshore.border.assess import Fault, Totals
+from friendshore.border.line import Assessed, Step, money, plain
+from friendshore.border.reasons import REASONS
+from friendshore.report.typography import WIDTH, counted, grid, paragraph
+
+ANSWERS = "Answer to customs with the line's id. Nothing is owed or refunded on this notice alone."
+
+
+def explanation(found: Assessed) -> str:
+    """The whole of an assessment: options, working, reasons, warnings; or what is missing, without a total."""
+    entry = found.entry
+    head = f"Line {entry.line_id}: {entry.hs} from {entry.origin} into {entry.importer}, law of {found.terms.kind.day}"
+    parts = [head]
+    if found.refusal:
+        return "\n\n".join([*parts, *_missing(found)]) + "\n"
+    if len(found.options) > 1:
+        rows = [
+            [
+                option.name,
+                money(option.duty_c),
+                money(option.total_c),
+                option.condition,
+                "open" if option.open else "not open",
+            ]
+            for option in found.options
+        ]
+        table = grid(["option", "base duty", "total", "condition", "to this line"], rows)
+        parts.append("OPTIONS, cheapest first\n" + table)
+    parts.append("WORKING: data, calculation, value\n" + _working(found.steps))
+    said = [*found.reasons, *found.warnings]
+    parts.append("REASONS\n" + "\n".join(paragraph(_sentence(code), indent=2, bullet=f"{code}  ") for code in said))
+    return "\n\n".join(parts) + "\n"
+
+
+def notice(found: Assessed | tuple[Fault, ...], line_id: str = "") -> str:
+    """A notice for the trader: what was decided or what is missing, and for each problem what to do and who can."""
+    if isinstance(found, tuple):
+        lines = [f"NOTICE: line {line_id} was not assessed", "", *_faulty(found), "", ANSWERS]
+        return "\n".join(lines) + "\n"
+    title = "was not assessed" if found.refusal else f"owes {money((found.amounts or {})['total_c'])}"
+    lines = [f"NOTICE: line {found.entry.line_id} {title}", ""]
+    lines += _missing(found) if found.refusal else [_working(found.steps)]
+    for code in found.warnings:
+        reason = REASONS[code]
+        lines += [
+            "",
+            paragraph(
+                f"{reason.text[0].upper()}{reason.text[1:]}. To do: {reason.fix} ({reason.who}).", bullet=f"{code}  "
+            ),
+        ]
+    return "\n".join([*lines, "", ANSWERS]) + "\n"
+
+
+def faulty(found: tuple[Fault, ...], line_id: str) -> str:
+    """What is wrong with the fields of a line."""
+    return "\n".join([f"Line {line_id} cannot be read:", *_faulty(found)]) + "\n"
+
+
+def totals(found: Totals, out: str, refused: str) -> str:
+    """What a file came to, in = assessed + refused, in number and in value."""
+    rows = [["lines", f"{found.lines:,}", f"{found.assessed:,}", f"{found.refused:,}"]]
+    for currency in sorted(found.value_in):
+        values = (found.value_in, found.value_assessed, found.value_refused)
+        rows.append([f"value, {currency}", *(f"{held.get(currency, Decimal(0)):,.2f}" for held in values)])
+    parts = ["IN = ASSESSED + REFUSED\n" + grid(["", "in", "assessed", "refused"], rows)]
+    if found.unread:
+        parts.append(f"{counted(found.unread, 'line')} of them without a price that can be read.")
+    names = {"base_duty_usd": "base duty", "duty_on_top_usd": "duty on top"}
+    owed = [
+        [names.get(name, name.removesuffix("_usd").replace("_", " ")), f"{usd:,.2f}"]
+        for name, usd in found.owed_usd.items()
+        if usd or name == "total_usd"
+    ]
+    parts.append("OWED\n" + grid(["", "USD"], owed))
+    if found.by_article:
+        rows = [[clause, article or "-", f"{n:,}", f"{usd:,.2f}"] for clause, article, n, usd in found.by_article]
+        parts.append("LEVY BY CLAUSE\n" + grid(["clause", "article", "lines", "USD"], rows, left=2))
+    if found.codes:
+        rows = [[code, REASONS[code].text, f"{n:,}", REASONS[code].who] for code, n in found.codes]
+        parts.append("REFUSED, BY PROBLEM\n" + grid(["code", "problem", "lines", "who can mend it"], rows, left=2))
+    parts.append(f"Assessed lines stand in {out}, refused ones in {refused}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def document(found: Assessed) -> dict[str, Any]:
+    """An assessment for a machine: amounts as text, so that no cent is lost."""
+    amounts = found.amounts or {}
+    return {
+        "line": found.entry.line_id,
+        "as_of": found.terms.kind.day.isoformat(),
+        "refusal": found.refusal or None,
+        "about": found.about or None,
+        "amounts_usd": {
+            name.removesuffix("_c"): f"{Decimal(c) / 100:.2f}" for name, c in amounts.items() if name.endswith("_c")
+        },
+        "contained_t": f"{Decimal(amounts['contained_g']) / 10**6:f}" if amounts else None,
+        "levy_range_usd": [f"{Decimal(c) / 100:.2f}" for c in found.levy_range_c] if found.levy_range_c else None,
+        "options": [
+            {
+                "name": each.name,
+                "total_usd": f"{Decimal(each.total_c) / 100:.2f}",
+                "condition": each.condition,
+                "open": each.open,
+            }
+            for each in found.options
+        ],
+        "steps": [
+            {
+                "layer": s.layer,
+                "data": s.data,
+                "calculation": s.calculation,
+                "value": s.value,
+                "code": s.code,
+                "article": s.article,
+            }
+            for s in found.steps
+        ],
+        "reasons": list(found.reasons),
+        "warnings": list(found.warnings),
+    }
+
+
+def totals_document(found: Totals) -> dict[str, Any]:
+    """What a file came to, for a machine."""
+    return {
+        "lines": {
+            "in": found.lines,
+            "assessed": found.assessed,
+            "refused": found.refused,
+            "price_unread": found.unread,
+        },
+        "value": {
+            currency: {
+                "in": str(found.value_in[currency]),
+                "assessed": str(found.value_assessed.get(currency, Decimal(0))),
+                "refused": str(found.value_refused.get(currency, Decimal(0))),
+            }
+            for currency in sorted(found.value_in)
+        },
+        "owed": {name: str(usd) for name, usd in found.owed_usd.items()},
+        "by_clause": [
+            {"clause": c, "article": a, "lines": n, "levy_usd": str(usd)} for c, a, n, usd in found.by_article
+        ],
+        "refused": [{"code": code, "lines": n} for code, n in found.codes],
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _working(steps: Iterable[Step]) -> str:
+    lines = []
+    for step in steps:
+        where = f"  [{', '.join(filter(None, (step.code, step.article)))}]" if step.code or step.article else ""
+        lines.append(f"  {step.layer}{where}".ljust(WIDTH - 22) + step.value.rjust(22))
+        lines += [paragraph(text, indent=6) for text in (step.data, step.calculation) if text]
+    return "\n".join(lines)
+
+
+def _missing(found: Assessed) -> list[str]:
+    reason = found.missing
+    assert reason is not None
+    about = f" ({found.about})" if found.about else ""
+    parts = [
+        f"NO TOTAL: {reason.text}{about}.  [{found.refusal}]",
+        paragraph(f"Who can supply it: {reason.who}. What: {reason.fix}."),
+    ]
+    if found.levy_range_c is not None:
+        low, high = found.levy_range_c
+        parts.append(
+            paragraph(
+                f"The contents known for {found.terms.good} imply a levy between USD {plain(low)} and USD {plain(high)}; "
+                "without the assay none is charged."
+            )
+        )
+    if found.steps:
+        parts.append("WORKING SO FAR\n" + _working(found.steps))
+    return parts
+
+
+def _faulty(found: tuple[Fault, ...]) -> list[str]:
+    lines = []
+    for fault in found:
+        reason = REASONS[fault.code]
+        lines.append(
+            paragraph(
+                f"{fault.field}: {fault.value!r} is {reason.text}; expected: {reason.fix} ({reason.who}).",
+                bullet=f"{fault.code}  ",
+            )
+        )
+    return lines
+
+
+def _sentence(code: str) -> str:
+    reason = REASONS[code]
+    fix = f" To do: {reason.fix} ({reason.who})." if reason.fix else ""
+    return f"{reason.text[0].upper()}{reason.text[1:]}.{fix}"
