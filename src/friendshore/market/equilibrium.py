@@ -173,7 +173,8 @@ def _search(system: System, x: Array, steps: int) -> tuple[Array, Point, int, st
         if norm <= ACCEPTED:
             return x, point, taken, f"Newton, choke prices held within {10 * system.ramp:.0e}"
         system.ramp = 0.0
-    x, point, norm, more = newton(system, system.start(), 60, smooth=0.0, pull=0.0, patience=10, style="log")
+    first = system.start()  # where a neighbour leads astray, the base does not
+    x, point, norm, more = newton(system, first, 60, smooth=0.0, pull=0.0, patience=10, style="log")
     taken += more
     if norm <= ACCEPTED:
         return x, point, taken, "Newton after log steps"
@@ -252,22 +253,24 @@ def _climb(system: System, x: Array, steps: int) -> tuple[Array, Point, float, i
     """Other ways up where plain Newton stalls: other steps, smoothed rents, and damped prices."""
     cold, taken = x, 0
     plans: tuple[tuple[str, Style, tuple[float, ...]], ...] = (
-        ("log steps", "log", ()),
-        ("clipped steps", "clip", ()),
         ("smoothing", "log", (0.0,)),
         ("clipped smoothing", "clip", (0.0,)),
         ("price damping", "log", (1.0, 1e-1, 1e-2, 1e-3)),
         ("clipped price damping", "clip", (1.0, 1e-1, 1e-2, 1e-3)),
+        ("log steps", "log", ()),
+        ("clipped steps", "clip", ()),
     )
     for name, style, pulls in plans:
-        y = _resize(system, cold if pulls else x)
+        y, near = _resize(system, cold), True
         for smooth in (1e-1, 1e-2, 1e-3, 1e-4, 1e-6):
             for pull in pulls:
                 goal = max(smooth * 1e-3, 1e-9)
                 y, point, norm, more = newton(system, y, 40, smooth=smooth, pull=pull, goal=goal, style=style)
-                taken += more
+                taken, near = taken + more, norm <= 1e-3
+            if not near:
+                break  # a smoothed market that was not solved leads nowhere
         for last in (style, "clip" if style == "log" else "log"):
-            y, point, norm, more = newton(system, y, steps, smooth=0.0, pull=0.0, style=last)
+            y, point, norm, more = newton(system, y, steps if near else 20, smooth=0.0, pull=0.0, style=last)
             taken += more
             if norm <= ACCEPTED:
                 return y, point, norm, taken, f"Newton after {name}"

@@ -89,6 +89,7 @@ def newton(
     x, point, norm, steps   where it stopped, what the equations say there, the largest scaled residual, steps taken
     """
     sources = system.sources
+    last_fixed = sources + system.fixed_extras
     point = system.evaluate(x)
     x, point = _admit(system, x, point)
     rows, by_z, by_f, on_floor = system.residual(x, point, smooth)
@@ -122,6 +123,10 @@ def newton(
         for trial, scale in _trials(system, x, direction, style):
             np.maximum(trial[:sources], system.floor, out=trial[:sources])
             np.minimum(trial[:sources], system.ceiling, out=trial[:sources])
+            # A rent below nothing would let prices, and with them demand, run away.
+            np.maximum(trial[sources:last_fixed], system.extra_low, out=trial[sources:last_fixed])
+            np.minimum(trial[sources:last_fixed], system.extra_high, out=trial[sources:last_fixed])
+            np.maximum(trial[last_fixed:], 0.0, out=trial[last_fixed:])
             with np.errstate(
                 over="ignore", invalid="ignore"
             ):  # a bold trial may overflow: it is then not finite, not taken

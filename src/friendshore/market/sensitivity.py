@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import lapack, qr, solve_triangular
 
 from friendshore.errors import MarketError
 from friendshore.market.accounts import ITEMS
@@ -36,6 +36,7 @@ from friendshore.market.solution import Solution, market_name
 from friendshore.market.system import ROOT_2_PI, Point, System, gap, receipt
 
 HELD = 1e-9  # a rent, or tonnes unserved, above this part of its scale counts as binding
+RANK = 1e-13  # of the largest pivot: one below it leaves an unknown undetermined
 STEP = 1e-6  # relative step by which a curve's own parameter is differenced
 CURVE = ("level", "margin", "eps", "a", "b")
 USE = ("level", "index", "eta", "a", "b")
@@ -295,7 +296,9 @@ def _charged(
 # -- the derivative ---------------------------------------------------------------------------------------------------
 
 
-def sensitivities(network: Network, policy: Policy, solved: Solution, outcome: Reading) -> Sensitivity:
+def sensitivities(
+    network: Network, policy: Policy, solved: Solution, outcome: Reading, *, hold_undetermined: bool = False
+) -> Sensitivity:
     """Derivative of `outcome` by every parameter and policy term, from one transposed linear solve.
 
     dJ/dt = partial J/partial t - lambda' partial F/partial t,   (dF/dx)' lambda = partial J/partial x
@@ -307,6 +310,8 @@ def sensitivities(network: Network, policy: Policy, solved: Solution, outcome: R
     ----------
     network, policy, solved : a cleared market
     outcome : what is differentiated: `buyers_index`, `shipped`, `levy_revenue`, `balance`, or a `reading` filled by hand
+    hold_undetermined : where unknowns are undetermined, such as which of several markets without metal gets the tonnes that
+        there are, hold as many as need be where they stand; a term that would move them has NaN as its derivative
 
     Returns
     -------
@@ -326,13 +331,33 @@ def sensitivities(network: Network, policy: Policy, solved: Solution, outcome: R
     by_x, _ = _backward(system, x, point, outcome, np.zeros(x.size), held)
     lu, pivot, info = lapack.dgetrf(matrix)
     scale = np.abs(np.diag(lu))
+    free: list[Array] = []
     if info != 0 or scale.min(initial=1.0) <= 1e-14 * scale.max(initial=1.0):
         row = int(np.argmin(scale)) if info == 0 else int(info) - 1
         where = market_name(network, row) if row < system.sources else "a limited group"
-        raise MarketError(f"no derivative exists: the price of {where} is undetermined at this solution")
-    costate, _ = lapack.dgetrs(lu, pivot, by_x, trans=1)
+        if not hold_undetermined:
+            raise MarketError(f"no derivative exists: the price of {where} is undetermined at this solution")
+        costate, free = _held(matrix, by_x)
+    else:
+        costate, _ = lapack.dgetrs(lu, pivot, by_x, trans=1)
     _, terms = _backward(system, x, point, outcome, -costate, held)
+    for direction in free:
+        _, moved = _backward(system, x, point, reading(network, policy), direction, held)
+        for name, by_term in moved.items():
+            terms[name] = np.where(by_term != 0.0, np.nan, terms[name])
     return _sorted(network, policy, terms)
+
+
+def _held(matrix: Array, by_x: Array) -> tuple[Array, list[Array]]:
+    """lambda with those unknowns held that the equations leave open, and the combinations of equations that then say nothing.
+
+    Q R = matrix P with pivots in falling order: what lies beyond the rank stands last, and is held.
+    """
+    q, r, order = qr(matrix, pivoting=True)
+    size = np.abs(np.diag(r))
+    rank = int((size > RANK * size.max(initial=0.0)).sum())
+    costate = q[:, :rank] @ solve_triangular(r[:rank, :rank], by_x[order][:rank], trans="T")
+    return costate, [np.where(np.abs(q[:, k]) > HELD, q[:, k], 0.0) for k in range(rank, len(size))]
 
 
 def _at(network: Network, policy: Policy, solved: Solution) -> tuple[System, Array, Point, Mask]:
