@@ -178,7 +178,9 @@ def chains(n: Network) -> dict[str, Network]:
     for part in split(n, impose(n, [])):
         goods = np.unique(part.network.source_good)
         names = tuple(n.goods[g] for g in goods)
-        alone[" + ".join(dict.fromkeys(name.split(".")[0] for name in names))] = replace(
+        minerals = list(dict.fromkeys(name.split(".")[0] for name in names))
+        more = f" and {len(minerals) - 3} more" if len(minerals) > 3 else ""
+        alone[", ".join(minerals[:3]) + more] = replace(
             part.network,
             goods=names,
             source_good=np.searchsorted(goods, part.network.source_good),
@@ -199,7 +201,7 @@ def real() -> None:
     print(
         f"The built world: {len(network.goods)} goods, {len(network.countries)} countries, {network.route_source.size} routes"
     )
-    print(f"{'chain':>38} {'unknowns':>8} {'base':>8} {'status quo':>10} {'agreement':>10} {'slider':>8}  milliseconds")
+    print(f"{'chain':>44} {'unknowns':>8} {'base':>8} {'status quo':>10} {'agreement':>10} {'slider':>8}  milliseconds")
     compiled.use()
     for name, alone in {**chains(network), "all together": network}.items():
         row, solved = [], None
@@ -210,7 +212,7 @@ def real() -> None:
         moved, start = impose(alone, raised(after, 0.02)), solved.state
         row.append(timed(lambda n=alone, p=moved, x=start: solve(n, p, start=x)).best_s)
         size = System(alone, moved).start().size
-        print(f"{name:>38} {size:8d} {1e3 * row[0]:8.1f} {1e3 * row[1]:10.1f} {1e3 * row[2]:10.1f} {1e3 * row[3]:8.1f}")
+        print(f"{name:>44} {size:8d} {1e3 * row[0]:8.1f} {1e3 * row[1]:10.1f} {1e3 * row[2]:10.1f} {1e3 * row[3]:8.1f}")
     print(
         "base, status quo and agreement cold, from base prices; slider: every floor up by 2 %, warm from the agreement"
     )
