@@ -1,0 +1,1 @@
+"""What a shipment owes at the border, why, and a hundred million of them."""

@@ -1,0 +1,351 @@
+"""Customs entries as they come: CSV, Parquet or JSON lines, in a documented layout, each field checked, each fault named.
+
+A line with a fault is set aside with code, field, value and fix; the others go on as whole numbers: hundredths of the
+currency, grams, billionths. Nothing is guessed, trimmed or rounded on the way. What lines owe is left to the rule.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from friendshore.border.scaled import CENTS_MAX, GRAMS_MAX, NANO
+from friendshore.border.terms import DELIVERY
+from friendshore.errors import InputRefused, did_you_mean
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+    from ibis.expr.types import Table
+
+PART, FAULT = "\x1f", "\x1e"  # unit and record separators, which no field may hold and be read
+SHOWN = 60  # characters of a faulty value that are shown
+LENGTH_MAX = 100  # characters of a text field
+HEADER_MAX = 100_000  # characters of a header that are read
+LINE_MAX = 16_000_000  # bytes of a CSV line; a longer one is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of the layout: what it is, whether each file has it, and the code of its refusal."""
+
+    name: str
+    text: str
+    code: str
+    required: bool = False
+
+
+FIELDS = (
+    Field("line_id", "the line's own id", "R02", required=True),
+    Field("date", "day of entry, such as 2027-03-14", "R04", required=True),
+    Field("importer", "country of import, ISO 3166 alpha-3", "R05", required=True),
+    Field("origin", "declared country of origin, ISO 3166 alpha-3", "R05", required=True),
+    Field("hs", "national tariff line, six to ten digits, dots allowed", "R06", required=True),
+    Field("net_mass_kg", "net mass, kilograms to the gram", "R07", required=True),
+    Field("price", "price of the line at its term of delivery", "R08", required=True),
+    Field("currency", "currency of price, freight and insurance, ISO 4217", "R09", required=True),
+    Field("delivery", "term of delivery, Incoterms 2020", "R10", required=True),
+    Field("freight", "freight to the port of import; nothing where not known", "R11"),
+    Field("insurance", "insurance of the same way; nothing where not known", "R12"),
+    Field("good", "the good that it is, `mineral.form`, or `other`", "N11"),
+    Field("assay", "part of the dry mass that is the substance assayed", "R13"),
+    Field("assay_of", "the substance: `wo3`, `ndpr_oxide`, `antimony`", "N09"),
+    Field("moisture", "part of the net mass that is water", "R14"),
+    Field("related", "Y where buyer and seller are related", "R15"),
+    Field("proof", "`agreement`, `treaty`, or `none` where none will be presented", "R18"),
+    Field("proof_date", "day of the proof", "R04"),
+    Field("exporter", "country of dispatch, ISO 3166 alpha-3", "R05"),
+    Field("lot", "id of the lot", "R16"),
+)
+NAMES = tuple(field.name for field in FIELDS)
+# Words that many lines share: they are cleaned and known once for each kind of line, not on each line.
+SHARED = ("importer", "origin", "hs", "good", "assay_of", "currency", "delivery", "related", "proof")
+REQUIRED = tuple(field.name for field in FIELDS if field.required)
+
+# The same fields under the names of an entry-summary line as US filers know it, and of the WCO data model.
+LAYOUTS: dict[str, Mapping[str, str]] = {
+    "national": {name: name for name in NAMES},
+    "entry_summary": {
+        "line_id": "Entry Line", "date": "Entry Date", "origin": "Country of Origin", "exporter": "Country of Export",
+        "hs": "HTS Number", "net_mass_kg": "Net Weight KG", "price": "Entered Value", "freight": "Charges",
+        "insurance": "Insurance", "good": "Good", "assay": "Assay", "assay_of": "Assay Of", "moisture": "Moisture",
+        "related": "Related Party", "proof": "Proof", "proof_date": "Proof Date", "lot": "Lot",
+    },
+    "wco": {
+        "line_id": "GovernmentAgencyGoodsItem.SequenceNumeric", "date": "Declaration.AcceptanceDateTime",
+        "importer": "Declaration.DestinationCountryCode", "origin": "Origin.CountryCode",
+        "exporter": "GoodsShipment.ExportCountryCode", "hs": "Classification.ID",
+        "net_mass_kg": "GoodsMeasure.NetNetWeightMeasure", "price": "InvoiceLine.ItemChargeAmount",
+        "currency": "InvoiceLine.ItemChargeAmount.CurrencyID", "delivery": "TradeTerms.ConditionCode",
+        "freight": "CustomsValuation.FreightChargeAmount", "insurance": "CustomsValuation.InsuranceChargeAmount",
+        "good": "AdditionalInformation.Good", "assay": "AdditionalInformation.Assay",
+        "assay_of": "AdditionalInformation.AssayOf", "moisture": "AdditionalInformation.Moisture",
+        "related": "CustomsValuation.RelatedPartyIndicator", "proof": "AdditionalDocument.TypeCode",
+        "proof_date": "AdditionalDocument.IssueDateTime", "lot": "Commodity.LotID",
+    },
+}  # fmt: skip
+# What a layout leaves unsaid because it is the same for all of its lines.
+CONSTANTS: dict[str, Mapping[str, str]] = {
+    "national": {},
+    "entry_summary": {"importer": "USA", "currency": "USD", "delivery": "FOB"},
+    "wco": {},
+}
+
+
+def open_file(con: Backend, file: Path, layout: str = "") -> Table:
+    """The rows of a file as texts under our names, with `row`, their number in the file.
+
+    Parameters
+    ----------
+    con : DuckDB, which reads them
+    file : .csv, .parquet, .jsonl or .ndjson
+    layout : one of `LAYOUTS`; found by the columns' names if empty
+
+    Raises
+    ------
+    InputRefused   no such file, another format, or columns that no layout has
+    """
+    import duckdb
+    import ibis
+
+    if not file.is_file():
+        raise InputRefused.because("no-file", f"'{file}' is no file", path="ENTRIES")
+    kind = file.suffix.lower()
+    try:
+        if kind == ".csv":
+            table = con.read_csv(
+                file, auto_detect=False, columns=_header(file), header=True, delim=",", quote='"', escape='"',
+                store_rejects=True, max_line_size=LINE_MAX, buffer_size=4 * LINE_MAX,
+            )  # fmt: skip
+        elif kind == ".parquet":
+            table = con.read_parquet(file, file_row_number=True)
+        elif kind in (".jsonl", ".ndjson", ".json"):
+            table = con.read_json(file, format="newline_delimited")
+        else:
+            hint = "entries come as .csv, .parquet, .jsonl or .ndjson"
+            raise InputRefused.because("entries-format", f"{file.name} is of no format that is read here", hint=hint)
+    except duckdb.Error as error:
+        said = str(error).strip().splitlines()[0]
+        raise InputRefused.because(
+            "entries-unreadable", f"{file.name}: {said}", hint="the whole file was set aside"
+        ) from None
+    chosen = _layout(table.columns, layout, file.name)
+    names, constants = LAYOUTS[chosen], CONSTANTS[chosen]
+    numbered = "file_row_number" in table.columns
+    columns: dict[str, Any] = {"row": (table.file_row_number if numbered else ibis.row_number()) + 1}
+    for name in NAMES:
+        if names.get(name) in table.columns:
+            columns[name] = table[names[name]]
+        elif name in constants:
+            columns[name] = ibis.literal(constants[name])
+    return table.select(**columns)
+
+
+def _header(file: Path) -> dict[str, str]:
+    """The columns of a CSV file, all of them texts."""
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        names = next(csv.reader([text.readline(HEADER_MAX)]), [])
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputRefused.because("entries-columns", f"{file.name} has two columns {twice!r}", path="ENTRIES")
+    return dict.fromkeys(names, "VARCHAR")
+
+
+def checked(table: Table) -> Table:
+    """Amounts, masses and days as whole numbers; `faults` says what is wrong with them, empty if nothing.
+
+    What many lines share (countries, code, good, currency, delivery, proof) stays as it came, and is read
+    once for each kind of line, where its terms are found. Fields that a file does not have are not declared.
+
+    Columns: row, line_id, day, the fields of a kind, net_g, moisture_n, assay_n, price_c, freight_c, insurance_c,
+    proof_lapsed, faults.
+    """
+    import ibis
+
+    held = set(table.columns)
+    none: Any = ibis.literal(None, "int64")
+    table = table.mutate(
+        **{f"t_{name}": _text(table[name], blanks=name in SHARED) for name in NAMES if name in held},
+        **{f"t_{name}": ibis.literal("") for name in NAMES if name not in held},
+    )
+    amounts: dict[str, Any] = {
+        "net_g": _scaled(table, "net_mass_kg", 10, 3),
+        "price_c": _scaled(table, "price", 13, 2),
+        "freight_c": _scaled(table, "freight", 13, 2) if "freight" in held else none,
+        "insurance_c": _scaled(table, "insurance", 13, 2) if "insurance" in held else none,
+        "assay_n": _fraction(table, "assay") if "assay" in held else none,
+        "moisture_n": _fraction(table, "moisture") if "moisture" in held else none,
+    }
+    dated = "proof_date" in held
+    day = ibis.literal(None, "date")
+    table = table.mutate(**amounts, day=_day(table, "date"), proof_day=_day(table, "proof_date") if dated else day)
+    wrong = None
+    for _, _, fault in _number_faults(table, held):
+        wrong = fault if wrong is None else wrong | fault
+    table = table.mutate(wrong=wrong)
+    faults = table.wrong.ifelse(_written([*_number_faults(table, held), *_word_faults(table)], table), "")
+    proof: Any = table.t_proof
+    lapsed: Any = ibis.literal(False)
+    if dated:
+        late = (table.proof_day > table.day) | (table.proof_day + ibis.interval(days=365) < table.day)
+        lapsed = (late & ~proof.isin(["", "none"])).fill_null(False)
+        proof = lapsed.ifelse("none", proof)
+    plain = ("row", "day", "net_g", "price_c", "freight_c", "insurance_c", "assay_n")
+    words = ("line_id", "importer", "origin", "good", "assay_of", "currency", "delivery", "related")
+    return table.select(
+        *plain,
+        **{name: table[f"t_{name}"] for name in words},
+        hs=_if_text(table.hs, table.t_hs),
+        moisture_n=table.moisture_n.fill_null(0),
+        proof=proof,
+        proof_lapsed=lapsed,
+        faults=faults,
+    )
+
+
+def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
+    """What each line has of its own and may be wrong: its id, amounts, masses, days."""
+    checks: list[tuple[str, str, Any]] = [
+        ("R02", "line_id", table.t_line_id == ""),
+        ("R16", "line_id", _formula(table.t_line_id)),
+        ("R17", "line_id", table.t_line_id.length() > LENGTH_MAX),
+        ("R17", "importer", table.t_importer.length() > LENGTH_MAX),
+        ("R17", "origin", table.t_origin.length() > LENGTH_MAX),
+        ("R17", "hs", table.t_hs.length() > LENGTH_MAX),
+        ("R17", "currency", table.t_currency.length() > LENGTH_MAX),
+        ("R04", "date", table.day.isnull()),
+        ("R07", "net_mass_kg", ~table.net_g.between(1, GRAMS_MAX).fill_null(False)),
+        ("R08", "price", ~table.price_c.between(1, CENTS_MAX).fill_null(False)),
+    ]
+    for name, code, column in (("freight", "R11", "freight_c"), ("insurance", "R12", "insurance_c")):
+        if name in held:
+            checks.append(
+                (code, name, (table[f"t_{name}"] != "") & ~table[column].between(0, CENTS_MAX).fill_null(False))
+            )
+    if "assay" in held:
+        checks.append(("R13", "assay", (table.t_assay != "") & ~table.assay_n.between(1, NANO).fill_null(False)))
+        checks.append(("R13", "assay_of", (table.t_assay != "") & (table.t_assay_of == "")))
+    if "moisture" in held:
+        wet = table.moisture_n.between(0, NANO - 1).fill_null(False)
+        checks.append(("R14", "moisture", (table.t_moisture != "") & ~wet))
+    if "proof_date" in held:
+        checks.append(("R04", "proof_date", (table.t_proof_date != "") & table.proof_day.isnull()))
+    if "exporter" in held:
+        checks.append(("R05", "exporter", (table.t_exporter != "") & ~table.t_exporter.re_search(r"^[A-Z]{3}$")))
+    for name in ("good", "assay_of", "lot", "related", "proof", "delivery"):
+        if name in held:
+            checks.append(("R17", name, table[f"t_{name}"].length() > LENGTH_MAX))
+    if "lot" in held:
+        checks.append(("R16", "lot", _formula(table.t_lot)))
+    return checks
+
+
+def _word_faults(table: Table) -> list[tuple[str, str, Any]]:
+    """The words of a line by their shape, told beside its other faults; whether they are known is the kind's to say."""
+    return [
+        ("R05", "importer", ~table.t_importer.re_search(r"^[A-Z]{3}$")),
+        ("R05", "origin", ~table.t_origin.re_search(r"^[A-Z]{3}$")),
+        ("R06", "hs", ~table.t_hs.re_search(r"^[0-9. ]{6,14}$")),
+        ("R09", "currency", ~table.t_currency.re_search(r"^[A-Z]{3}$")),
+        ("R10", "delivery", ~table.t_delivery.upper().isin(list(DELIVERY))),
+    ]
+
+
+def _written(checks: list[tuple[str, str, Any]], table: Table) -> Any:
+    """Code, field and value of everything wrong with a line, each ended by `FAULT`, their parts apart by `PART`."""
+    import ibis
+
+    found: Any = None
+    for code, name, wrong in checks:
+        value = table[f"t_{name}"].left(SHOWN) + FAULT
+        said = wrong.ifelse(ibis.literal(f"{code}{PART}{name}{PART}") + value, "")
+        found = said if found is None else found + said
+    return found
+
+
+def _formula(text: Any) -> Any:
+    """Whether a spreadsheet would take a text for a formula."""
+    return text.left(1).isin(["=", "+", "-", "@"])
+
+
+def _text(column: Any, *, blanks: bool) -> Any:
+    """A cell as text, nothing where it is empty; without the blanks around it unless the kind's reader takes them off."""
+    if not column.type().is_string():
+        return column.cast("string").fill_null("")
+    return column.fill_null("") if blanks else column.fill_null("").strip()
+
+
+def _if_text(column: Any, text: Any) -> Any:
+    """A code that came as a number may have lost a leading nought: it is refused, not padded."""
+    import ibis
+
+    return text if column.type().is_string() else ibis.literal("")
+
+
+def _day(table: Table, name: str) -> Any:
+    column = table[name]
+    if column.type().is_date():
+        return column
+    text = table[f"t_{name}"]
+    return text.re_search(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$").ifelse(text, None).try_cast("date")
+
+
+def _scaled(table: Table, name: str, digits: int, places: int) -> Any:
+    """An amount in its smallest unit, none where it is not a plain number of so many places."""
+    kind = table[name].type()
+    if kind.is_integer():
+        return table[name].cast("int64") * 10**places
+    if kind.is_decimal() and kind.scale is not None and kind.scale <= places and (kind.precision or 38) <= 18:
+        return _times_ten(table[name].cast(f"decimal(18,{places})"), digits, places)
+    text = table[f"t_{name}"]
+    plain = text.re_search(rf"^[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}})?$")
+    return _times_ten(plain.ifelse(text, None).try_cast(f"decimal(18,{places})"), digits, places)
+
+
+def _engines_own(amount: Any, step: Any) -> Any:
+    """A function of the engine; its name and types are given where it is used."""
+
+
+def _times_ten(column: Any, digits: int, places: int) -> Any:
+    """A decimal of so many digits before and behind the point as a whole number of its last place."""
+    import ibis
+
+    width = digits + 2 * places + 1
+    step = f"decimal({places + 1},0)" if width <= 18 else "decimal(20,0)"  # beyond 18 digits by way of 128 bits
+    widths = (f"decimal({digits + places},{places})", step)
+    multiply = ibis.udf.scalar.builtin(_engines_own, name="multiply", signature=(widths, f"decimal({width},{places})"))
+    return multiply(column.try_cast(widths[0]), ibis.literal(Decimal(10**places), widths[1])).cast("int64")
+
+
+def _fraction(table: Table, name: str) -> Any:
+    """A share in billionths, from a fraction or from per cent with its sign."""
+    kind = table[name].type()
+    if kind.is_decimal() and kind.scale is not None and kind.scale <= 9 and (kind.precision or 38) <= 18:
+        return _times_ten(table[name], 1, 9)
+    text = table[f"t_{name}"]
+    fraction = text.re_search(r"^[0-9]([.][0-9]{1,9})?$").ifelse(text, None).try_cast("decimal(18,9)")
+    per_cent = (
+        text.re_search(r"^[0-9]{1,3}([.][0-9]{1,7})?%$").ifelse(text.replace("%", ""), None).try_cast("decimal(18,7)")
+    )
+    return _times_ten(fraction, 1, 9).coalesce(_times_ten(per_cent, 3, 7))
+
+
+def _layout(columns: Iterable[str], layout: str, file: str) -> str:
+    held = set(columns)
+    if layout and layout not in LAYOUTS:
+        hint = did_you_mean(layout, LAYOUTS) or f"one of {', '.join(LAYOUTS)}"
+        raise InputRefused.because("unknown-layout", f"no layout is called {layout!r}", path="--layout", hint=hint)
+    missing: dict[str, list[str]] = {}
+    for name in [layout] if layout else list(LAYOUTS):
+        names, constants = LAYOUTS[name], CONSTANTS[name]
+        missing[name] = [
+            names.get(field, field) for field in REQUIRED if field not in constants and names.get(field) not in held
+        ]
+        if not missing[name]:
+            return name
+    nearest = max(missing, key=lambda name: len(held & set(LAYOUTS[name].values())))
+    hint = f"the layout {nearest} needs: {', '.join(missing[nearest])}"
+    raise InputRefused.because("entries-columns", f"{file} has the columns of no layout", path="ENTRIES", hint=hint)

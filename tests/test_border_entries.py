@@ -1,0 +1,256 @@
+"""Files of entries: what is good is assessed, what is not is set aside by name, and nothing is lost between the two."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ibis", reason="the extra `border` is not installed")
+pytest.importorskip("duckdb", reason="the extra `border` is not installed")
+
+import polars as pl
+from border_cases import law
+
+from friendshore.border.assess import Fault, Totals, assess_file, find, read_one
+from friendshore.border.line import Assessed, assess_line
+from friendshore.errors import InputRefused
+
+GOOD = {
+    "line_id": "A1", "date": "2030-01-05", "importer": "AAA", "origin": "CCC", "hs": "2841.80.00",
+    "net_mass_kg": "1000", "price": "20000.00", "currency": "USD", "delivery": "FOB", "freight": "500",
+    "insurance": "20.5", "good": "tungsten.apt", "assay": "0.885", "assay_of": "wo3", "moisture": "",
+    "related": "N", "proof": "", "proof_date": "",
+}  # fmt: skip
+
+# field -> what came -> the code it is refused by
+FAULTS: list[tuple[str, str, str]] = [
+    ("line_id", "", "R02"),
+    ("line_id", "=cmd|' /C calc'!A0", "R16"),
+    ("date", "2030-02-30", "R04"),
+    ("date", "05/01/2030", "R04"),
+    ("date", "", "R04"),
+    ("importer", "842", "R05"),
+    ("importer", "usa", "R05"),
+    ("origin", "", "R05"),
+    ("origin", "ROM", "R05"),
+    ("hs", "84180", "R06"),
+    ("hs", "28418000xx", "R06"),
+    ("net_mass_kg", "0", "R07"),
+    ("net_mass_kg", "-5", "R07"),
+    ("net_mass_kg", "1,000", "R07"),
+    ("net_mass_kg", "1e3", "R07"),
+    ("net_mass_kg", "1000.0001", "R07"),
+    ("net_mass_kg", "99999999999", "R07"),
+    ("price", "20.000,00", "R08"),
+    ("price", "2E4", "R08"),
+    ("price", "0.00", "R08"),
+    ("price", "12.345", "R08"),
+    ("price", "9" * 14, "R08"),
+    ("currency", "usd", "R09"),
+    ("currency", "US$", "R09"),
+    ("delivery", "FREE", "R10"),
+    ("freight", "free", "R11"),
+    ("freight", "-1", "R11"),
+    ("insurance", "1.234", "R12"),
+    ("assay", "88.5", "R13"),
+    ("assay", "1.01", "R13"),
+    ("assay", "0", "R13"),
+    ("moisture", "100%", "R14"),
+    ("related", "perhaps", "R15"),
+    ("proof", "a letter", "R18"),
+    ("proof_date", "2030-13-01", "R04"),
+    ("good", "+1+1", "R16"),
+    ("good", "x" * 101, "R17"),
+    ("origin", "C" * 101, "R17"),
+]
+
+
+def written(rows: list[dict[str, str]], file: Path) -> Path:
+    with file.open("w", encoding="utf-8", newline="") as text:
+        out = csv.DictWriter(text, list(GOOD))
+        out.writeheader()
+        out.writerows(rows)
+    return file
+
+
+def run(file: Path, **options: Any) -> tuple[Totals, list[dict[str, str]], list[dict[str, str]]]:
+    out, refused = file.with_name("assessed.csv"), file.with_name("refused.csv")
+    totals = assess_file(file, law(), out, refused, **options)
+    read = [list(csv.DictReader(io.StringIO(each.read_text(encoding="utf-8")))) for each in (out, refused)]
+    return totals, read[0], read[1]
+
+
+def balanced(totals: Totals) -> bool:
+    sums = {
+        currency: totals.value_assessed.get(currency, Decimal(0)) + totals.value_refused.get(currency, Decimal(0))
+        for currency in totals.value_in
+    }
+    return totals.lines == totals.assessed + totals.refused and sums == totals.value_in
+
+
+def test_every_fault_is_named_and_the_good_lines_go_on(tmp_path: Path) -> None:
+    rows = []
+    for number, (field, value, _) in enumerate(FAULTS):
+        rows += [GOOD | {"line_id": f"good{number}"}, GOOD | {"line_id": f"bad{number}"} | {field: value}]
+    totals, assessed, refused = run(written(rows, tmp_path / "entries.csv"))
+    assert (totals.lines, totals.assessed, totals.refused) == (2 * len(FAULTS), len(FAULTS), len(FAULTS))
+    assert balanced(totals)
+    assert len({row["total_usd"] for row in assessed}) == 1
+    told: dict[int, list[dict[str, str]]] = {}
+    for row in refused:
+        told.setdefault(int(row["row"]), []).append(row)
+    for number, (field, value, code) in enumerate(FAULTS):
+        row = next((each for each in told[2 * number + 2] if each["code"] == code), None)
+        assert row is not None, (field, value, told[2 * number + 2])
+        assert field in (row["field"], row["about"].split(" ")[0]), (field, value, row)
+        assert row["fix"]
+        assert row["who"]
+        if row["value"]:
+            assert row["value"] == value[:60]
+
+
+def test_a_line_tells_all_its_faults_at_once(tmp_path: Path) -> None:
+    bad = GOOD | {"date": "2030-02-30", "price": "1e3", "importer": "us", "delivery": "?"}
+    _, _, refused = run(written([bad], tmp_path / "entries.csv"))
+    assert [(row["code"], row["field"]) for row in refused] == [
+        ("R04", "date"), ("R08", "price"), ("R05", "importer"), ("R10", "delivery"),
+    ]  # fmt: skip
+
+
+def test_an_id_that_came_twice_refuses_both_lines(tmp_path: Path) -> None:
+    rows = [GOOD, GOOD, GOOD | {"line_id": "A2"}]
+    totals, assessed, refused = run(written(rows, tmp_path / "entries.csv"))
+    assert [row["line_id"] for row in assessed] == ["A2"]
+    assert [row["code"] for row in refused] == ["R03", "R03"]
+    assert balanced(totals)
+
+
+def test_rows_that_no_reader_can_take_are_counted(tmp_path: Path) -> None:
+    file = written([GOOD | {"line_id": f"L{k}"} for k in range(4)], tmp_path / "entries.csv")
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"CCC", b"C\xff\xfeC")  # no UTF-8
+    lines[3] = lines[3].replace(b"\r\n", b",one more\r\n")  # a column too many
+    file.write_bytes(b"".join(lines))
+    totals, assessed, refused = run(file)
+    assert {row["line_id"] for row in assessed} == {"L0", "L3"}
+    assert [(row["row"], row["code"]) for row in refused] == [("2", "R01"), ("3", "R01")]
+    assert (totals.lines, totals.unread) == (4, 2)
+    assert totals.lines == totals.assessed + totals.refused
+
+
+def test_a_field_of_ten_megabytes_refuses_its_line_alone(tmp_path: Path) -> None:
+    rows = [GOOD, GOOD | {"line_id": "A2", "good": "x" * 10_000_000}]
+    totals, assessed, refused = run(written(rows, tmp_path / "entries.csv"))
+    assert [row["line_id"] for row in assessed] == ["A1"]
+    assert [row["code"] for row in refused] == ["R17"]
+    assert max(map(len, refused[0].values())) < 200
+    assert balanced(totals)
+
+
+def test_csv_parquet_and_json_lines_are_assessed_alike(tmp_path: Path) -> None:
+    rows = [GOOD | {"line_id": f"L{k}", "price": f"{20000 + 7 * k}.13", "origin": "CDE"[k % 3] * 3} for k in range(12)]
+    asked = written(rows, tmp_path / "entries.csv")
+    _, wanted, _ = run(asked)
+    texts = tmp_path / "texts" / "entries.parquet"
+    typed = tmp_path / "typed" / "entries.parquet"
+    lines = tmp_path / "json" / "entries.jsonl"
+    for file in (texts, typed, lines):
+        file.parent.mkdir()
+    frame = pl.DataFrame(rows)
+    frame.write_parquet(texts)
+    frame.with_columns(
+        pl.col("date").str.to_date(),
+        *(pl.col(name).cast(pl.Decimal(18, 2)) for name in ("price", "freight", "insurance")),
+        pl.col("net_mass_kg").cast(pl.Int64),
+        pl.col("assay").cast(pl.Decimal(9, 6)),
+    ).write_parquet(typed)
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for file in (texts, typed, lines):
+        totals, assessed, refused = run(file)
+        assert not refused
+        assert balanced(totals)
+        assert sorted(assessed, key=lambda row: row["line_id"]) == sorted(wanted, key=lambda row: row["line_id"])
+
+
+def test_codes_that_came_as_numbers_are_refused_for_a_nought_may_be_lost(tmp_path: Path) -> None:
+    file = tmp_path / "entries.parquet"
+    pl.DataFrame([GOOD]).with_columns(pl.col("hs").str.replace_all(r"\.", "").cast(pl.Int64)).write_parquet(file)
+    totals, _, refused = run(file)
+    assert [row["code"] for row in refused] == ["R06"]
+    assert totals.assessed == 0
+
+
+def test_a_truncated_parquet_file_is_refused_whole(tmp_path: Path) -> None:
+    file = tmp_path / "entries.parquet"
+    pl.DataFrame([GOOD] * 100).write_parquet(file)
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(InputRefused, match="entries-unreadable"):
+        run(file)
+    assert not (tmp_path / "assessed.csv").exists()
+
+
+def test_columns_of_no_layout_are_refused_with_what_is_missing(tmp_path: Path) -> None:
+    file = tmp_path / "entries.csv"
+    file.write_text("line_id,date\nA,2030-01-01\n", encoding="utf-8")
+    with pytest.raises(InputRefused, match="the layout national needs: importer"):
+        run(file)
+
+
+def test_the_layouts_of_filers_and_of_the_wco_are_the_same_line(tmp_path: Path) -> None:
+    from friendshore.border.entries import CONSTANTS, LAYOUTS
+
+    one = GOOD | {"importer": "AAA"}
+    _, wanted, _ = run(written([one], tmp_path / "entries.csv"))
+    names = LAYOUTS["wco"]
+    file = tmp_path / "wco" / "entries.csv"
+    file.parent.mkdir()
+    with file.open("w", encoding="utf-8", newline="") as text:
+        out = csv.writer(text)
+        out.writerow([names[name] for name in GOOD])
+        out.writerow([one[name] for name in GOOD])
+    assert run(file)[1] == wanted
+    said = CONSTANTS["entry_summary"]
+    assert set(LAYOUTS["entry_summary"]) | set(said) == set(LAYOUTS["national"])
+
+
+def test_a_line_is_explained_as_it_was_assessed(tmp_path: Path) -> None:
+    rows = [GOOD | {"line_id": f"L{k}", "price": f"{9000 + 777 * k}.01"} for k in range(5)]
+    file = written([*rows, GOOD | {"line_id": "bad", "price": "?"}], tmp_path / "entries.csv")
+    _, assessed, _ = run(file)
+    for row in assessed:
+        one = find(file, row["line_id"], law())
+        assert isinstance(one, Assessed)
+        assert one.amounts is not None
+        assert Decimal(row["total_usd"]) * 100 == one.amounts["total_c"]
+        assert row["reasons"].split() == list(one.reasons)
+    assert find(file, "bad", law()) == (Fault("R08", "price", "?"),)
+    with pytest.raises(InputRefused, match="no line 'L9'"):
+        find(file, "L9", law())
+
+
+def test_a_line_from_the_command_line_is_read_as_a_file_is() -> None:
+    given = {name: value for name, value in GOOD.items() if value}
+    entry = read_one(given)
+    assert not isinstance(entry, tuple)
+    found = assess_line(entry, law())
+    assert found.amounts is not None
+    assert read_one(given | {"price": "2e4"}) == (Fault("R08", "price", "2e4"),)
+    with pytest.raises(InputRefused, match="did you mean 'origin'"):
+        read_one(given | {"orign": "CCC"})
+
+
+def test_a_quota_is_filled_in_order_and_straddled_once(tmp_path: Path) -> None:
+    ore = GOOD | {"importer": "BBB", "hs": "26110060", "good": "tungsten.concentrate", "assay": "0.5", "assay_of": "tungsten"}
+    rows = [ore | {"line_id": f"Q{k}", "date": f"2030-01-{k + 1:02d}", "net_mass_kg": "40000"} for k in range(4)]
+    totals, assessed, _ = run(written(rows, tmp_path / "entries.csv"))
+    by_id = {row["line_id"]: row for row in assessed}
+    assert [by_id[f"Q{k}"]["reasons"].split()[0] for k in range(4)] == ["D5", "D5", "D6", "D7"]
+    # 20 t a line of 55.5 t: the third has 15.5 of its 20 t within, 77.5 % of 20,520.50 USD
+    assert by_id["Q2"]["base_duty_usd"] == str(Decimal("159.03") + Decimal("784.91"))
+    assert balanced(totals)
