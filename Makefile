@@ -1,6 +1,7 @@
 # Everything by its shortest name. Needs Python 3.11 or later and make; all else goes into .venv, from the lock files.
 #
 #   make run     what the draft agreement does: prints the account, writes every table to out/
+#   make report  a folder for a ministry in report/: brief, memo, workbook, page, figures, tables
 #   make test    format, lint, types, import directions, tests with the examples of the docs, pages
 #   make bench   the speed tables
 #   make docs    the documentation as pages in docs/_build
@@ -8,11 +9,15 @@
 #   make clean   removes .venv and everything that was made
 #
 #   make run AGREEMENT=my.yaml OUT=tables   another agreement, another folder
+#   make report REPORT=brief SPEAK=it VIEW=ITA   another folder, another language, seen from a country
 #   make run PYTHON=python3.13              the interpreter that .venv is made from
 
 PYTHON ?= python3
 AGREEMENT ?= plurilateral-2026
 OUT ?= out
+REPORT ?= report
+SPEAK ?= en
+VIEW ?=
 UPGRADE ?=
 
 BIN := .venv/bin
@@ -21,13 +26,16 @@ SAY := @printf '== %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench docs lock clean
+.PHONY: help run report test bench docs lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 run: .venv/core.installed
 	@$(BIN)/friendshore run $(AGREEMENT) --out $(OUT)
+
+report: .venv/report.installed
+	@$(BIN)/friendshore report $(AGREEMENT) --lang $(SPEAK) $(if $(VIEW),--view $(VIEW)) --out $(REPORT)
 
 test: .venv/dev.installed
 	$(SAY) 'format' >&2
@@ -63,6 +71,11 @@ docs: .venv/dev.installed
 	@$(PIP) install --quiet --require-hashes --requirement requirements/dev.lock >&2
 	@touch $@
 
+.venv/report.installed: requirements/report.lock .venv/core.installed
+	$(SAY) 'installing what reports are made with into .venv' >&2
+	@$(PIP) install --quiet --require-hashes --requirement requirements/report.lock >&2
+	@touch $@
+
 .venv/bench.installed: requirements/bench.lock .venv/core.installed
 	$(SAY) 'installing the solvers that the benchmarks compare with into .venv' >&2
 	@$(PIP) install --quiet --require-hashes --requirement requirements/bench.lock >&2
@@ -75,9 +88,9 @@ docs: .venv/dev.installed
 
 lock: | .venv/bin/python
 	@$(PIP) install --quiet 'uv>=0.9' >&2
-	@for each in 'core' 'dev --extra dev' 'bench --extra bench'; do set -- $$each; \
+	@for each in 'core' 'dev --extra dev' 'bench --extra bench' 'report --extra report'; do set -- $$each; \
 	  UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --output-file "requirements/$$1.lock" $$2 $$3 $(UPGRADE) pyproject.toml requirements/build.in >/dev/null; done
 
 clean:
-	rm -rf .venv docs/_build out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv docs/_build out report dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -65,6 +65,7 @@ def law(as_of: date | None = None) -> Law:
     """Schedules of two territories, one of which values at fob, and an agreement with every kind of duty."""
     return Law(
         tariff=gather(MEASURES),
+        iso=COUNTRIES,
         countries=COUNTRIES,
         duties=lambda day: DUTIES,
         floors=lambda day: FLOORS,
@@ -135,11 +136,7 @@ def draw(seed: int, number: int) -> list[Entry]:
 
 def rows(entries: list[Entry]) -> list[dict[str, object]]:
     """The lines as `entries.checked` leaves them."""
-    from friendshore.border.entries import DELIVERY
-
-    found = []
-    for number, entry in enumerate(entries, start=1):
-        row = asdict(entry)
-        row |= {"row": number, "delivery": DELIVERY[entry.delivery], "ex_works": entry.delivery == "EXW"}
-        found.append(row)
-    return found
+    return [
+        asdict(entry) | {"row": number, "related": "Y" if entry.related else ""}
+        for number, entry in enumerate(entries, start=1)
+    ]

@@ -170,3 +170,18 @@ def test_a_scenario_names_the_world_beside_it(tmp_path: Path) -> None:
     assert digest(found) == digest(World.load())
     path.write_text("scenario: x\nagreement: one-floor\n", encoding="utf-8")
     assert stated_world(path) is None
+
+
+def test_a_word_that_is_also_the_id_of_a_clause_is_a_link_only_where_it_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "short.yaml"
+    file.write_text(
+        "title: S\nin_force: 2027-01-01\nparties: [USA, EUN]\n"
+        "floors: [{id: short, good: ndpr.oxide, reference_price: 110 USD per kg of ndpr_oxide, levy_on: cif, "
+        "illustrative: true, rule: the good is in short supply}]\n"
+        "safeguards: [{id: s, when: days_short of ndpr.oxide > 3, then: suspend short, for: 6m, illustrative: true, rule: x}]\n"
+    )
+    said = text(Agreement.load(file))
+    assert "days short of ndpr.oxide" in said
+    assert "in short supply" in said
+    assert "[Article 3](#short) is suspended" in said
+    assert "\x00" not in said

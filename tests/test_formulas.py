@@ -294,6 +294,7 @@ BAD = [
     ("trace", "[A, B, 60]", "[A, D, 60]", "trace.yaml:4:5", "'D' has no production here"),
     ("trace", "[A, B, 60]", "[A, B, 600]", "trace.yaml:2:17", "A sends on 510 more than it makes and buys"),
     ("trace", "[A, B, 60]", "[A, B]", "trace.yaml:4:5", "expected from, to and quantity"),
+    ("trace", "A: 100, B: 0, C: 20}\nflows:\n  - [A, B, 60]\n  - [A, C, 10]", "A: 0, B: 0, C: 0}\nflows:\n  - [C, B, 30]", "trace.yaml:2:23", "B sends on what nobody made"),
 ]  # fmt: skip
 
 

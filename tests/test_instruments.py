@@ -617,6 +617,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "owner": "USA",
         "routes": [{"goods": "ndpr.oxide", "exporters": "CHN", "importers": "JPN", "content": 0.5, "saving_usd_t": 9}],
     },
+    "plants": {"activities": "oxide.make@USA", "adds_t": 5, "opens": "2027-01-01"},
     "safeguards": {"when": "price_rise > 0.5", "then": "suspend floors", "for": "6m"},
 }
 FIGURES: dict[str, Any] = {

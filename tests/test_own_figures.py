@@ -372,3 +372,18 @@ def test_a_patched_level_stands_on_the_patch_alone(tmp_path):
     assert (grounded.illustrative, grounded.source) == (False, ("elsewhere",))
     other = clause("change: f, term: title, to: Another")
     assert (other.illustrative, other.source) == (False, ("somewhere",))
+
+
+def test_a_figure_that_is_no_number_is_complained_of_once(tmp_path, world):
+    path = file(tmp_path, "figure: eps, value: .nan", "figure: eta, value: 1e400")
+    assert [(p.code, p.path) for p in refused(path, world)] == [
+        ("non-finite", "figures[0].value"),
+        ("non-finite", "figures[1].value"),
+    ]
+
+
+@pytest.mark.parametrize("written", ["30,000", "30 000", "30\u00a0000"])
+def test_a_price_with_its_thousands_set_apart_is_said_to_be_that(tmp_path, world, written):
+    given = f'figure: price, good: cobalt.metal, value: "{written} USD per t of cobalt"'
+    (problem,) = refused(file(tmp_path, given), world)
+    assert (problem.code, problem.hint) == ("wrong-type", "write 30000")

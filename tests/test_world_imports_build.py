@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from friendshore.cli import app
 from friendshore.errors import InputRefused
+from friendshore.report import own_data as own_data_report
 from friendshore.world import flows, own_data, own_files, own_output, own_trade, sectors
 from friendshore.world.check import balances, check
 from friendshore.world.moved import PARTS, moved
@@ -292,6 +293,37 @@ def test_output_of_the_user_s_moves_the_level(world: World, tmp_path: Path) -> N
     assert source.startswith("own.mcs2099")
 
 
+USGS_WIDE = """SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_EST_ 2024
+MCS2025,Antimony,China,"Mine production, contained antimony",@,60000
+MCS2025,Antimony,Tajikistan,"Mine production, contained antimony",@,17000
+MCS2025,Antimony,Burma,"Mine production, contained antimony",@,W
+"""
+
+
+def test_countries_of_whom_a_table_of_output_says_nothing_keep_theirs(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(USGS_WIDE.replace("@", "metric tons"))
+    after, report = own_data.with_data(world, own_files.read(Files(usgs=(file,)), world))
+    was, now = (
+        {country: t for name, country, t in w.activities.select("process", "country", "level_t").iter_rows() if name == "antimony.mine"}
+        for w in (world, after)
+    )  # fmt: skip
+    assert now["CHN"] == pytest.approx(60_000.0, rel=0.1)
+    assert now["TJK"] == pytest.approx(17_000.0, rel=0.1)
+    for country in set(was) - {"CHN", "TJK"}:  # Russia is not in the table, Burma's figure is withheld
+        assert now[country] == pytest.approx(was[country], rel=0.1), country
+    assert report.failed == ()
+
+
+def test_output_in_another_unit_than_it_says_is_refused_as_such(world: World, tmp_path: Path) -> None:
+    for unit in ("thousand metric tons", "kilograms"):
+        file = tmp_path / "mine.csv"
+        file.write_text(USGS_WIDE.replace("@", unit))
+        with pytest.raises(InputRefused) as refused:
+            own_data.with_data(world, own_files.read(Files(usgs=(file,)), world))
+        assert [problem.code for problem in refused.value.problems] == ["wrong-unit"]
+
+
 def test_prices_of_the_pink_sheet_move_every_good_that_rests_on_them(world: World, tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     plan = [row for row in sectors.rows("pink_sheet") if row["good"] in set(world.goods["id"])]
@@ -377,6 +409,13 @@ def test_differences_are_complete_and_turn_round(built: Built, world: World) -> 
         sizes = [abs(change.by) for change in there.changes if change.part == part]
         assert sizes == sorted(sizes, reverse=True)
     assert {one.good for one in there.sums} <= set(built.report.balanced_goods)
+
+
+def test_a_file_of_another_year_than_the_world_s_is_said_to_be_one(built: Built) -> None:
+    assert "in the world base-2024, as it is" not in own_data_report.built(built.report, "x")
+    older = replace(built.report.imports[0], table=built.report.imports[0].table.with_columns(year=pl.lit("2023")))
+    page = own_data_report.built(replace(built.report, imports=(older,)), "x")
+    assert f"{older.file}: trade of 2023 in the world base-2024, as it is." in page
 
 
 def test_several_years_need_a_choice(built: Built, world: World, tmp_path: Path) -> None:

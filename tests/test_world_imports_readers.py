@@ -105,6 +105,31 @@ def test_baci_in_its_own_layout() -> None:
     assert ("AUS", "USA", "010121", 5.0, 55_000.0) in found  # the nought that a spreadsheet took
 
 
+def test_baci_with_countries_in_two_letters_has_namibia(tmp_path: Path) -> None:
+    rows = ["t,i,j,k,v,q", "2024,CL,CN,740311,9200,1000", "2024,NA,CN,740311,920,100", "2024,CD,NA,740311,9,NA"]
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    one = baci.read(tmp_path / "t.csv", every)
+    assert cells(one, "exporter", "importer", "tonnes") == {
+        ("CHL", "CHN", 1000.0),
+        ("NAM", "CHN", 100.0),
+        ("COD", "NAM", None),
+    }
+    assert (one.unknown, one.refused) == ({}, ())
+
+
+def test_one_country_under_two_codes_of_baci_is_counted_once(tmp_path: Path) -> None:
+    rows = [
+        "t,i,j,k,v,q",
+        "2024,152,842,740311,9200,1000",
+        "2024,152,840,740311,9200,1000",
+        "2024,152,156,740311,9200,1000",
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    one = baci.read(tmp_path / "t.csv", every)
+    assert reasons(one) == {3: "one country under two codes: the same trade stands on line 2"}
+    assert one.read_amount == one.refused_amount * 2 == 18_400_000.0
+
+
 def test_codes_of_nobody_are_kept_in_value_and_named() -> None:
     one = baci.read(HERE / "baci/BACI_HS17_Y2024_V202601.csv", every)
     assert one.unknown == {"899": (1, 40_000.0), "993": (1, 10_000.0)}

@@ -35,6 +35,15 @@ def test_exports_beyond_supply_are_refused_untraced_and_cut_when_asked():
     trace.to_origin(made, kept)
 
 
+def test_goods_that_go_round_without_a_maker_have_no_origin_and_are_cut():
+    made, trade = np.array([10.0, 0.0, 0.0]), _flows(3, [(1, 2, 4.0), (2, 1, 4.0)])
+    with pytest.raises(ValueError, match="nobody made what is sent on by \\[1, 2\\]"):
+        trace.to_origin(made, trade)
+    kept, cut = trace.cap_exports(made, trade)
+    assert cut == pytest.approx([0.0, 4.0, 4.0])
+    assert trace.to_origin(made, kept).flows == pytest.approx(np.diag([10.0, 0.0, 0.0]))
+
+
 @given(st.integers(0, 10_000))
 def test_tracing_keeps_every_tonne_made(seed):
     rng = np.random.default_rng(seed)

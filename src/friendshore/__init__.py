@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
     from friendshore.errors import FriendshoreError, InputRefused, MarketError, Problem, WorldError
+    from friendshore.law.examine import screen
     from friendshore.outcome import Outcome
     from friendshore.run import Assumptions, Comparison, clear, compare
     from friendshore.world.own_figures import with_parameters
@@ -30,6 +31,7 @@ __all__ = [
     "WorldError",
     "clear",
     "compare",
+    "screen",
     "with_parameters",
 ]
 
@@ -41,6 +43,7 @@ _HOME = {
     "Comparison": "friendshore.run",
     "clear": "friendshore.run",
     "compare": "friendshore.run",
+    "screen": "friendshore.law.examine",
     "with_parameters": "friendshore.world.own_figures",
     "FriendshoreError": "friendshore.errors",
     "InputRefused": "friendshore.errors",

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from friendshore.agreement.scenario import Scenario
     from friendshore.faces import Wedge
     from friendshore.report.account import Names
+    from friendshore.report.publish import Published
     from friendshore.report.tables import Stage, Written
+    from friendshore.report.words import Words
     from friendshore.run import Assumptions
     from friendshore.shares import Shares
     from friendshore.study import Study
@@ -312,6 +314,84 @@ def run(
         )
 
 
+@app.command("report", cls=Command, short_help="A folder for a ministry: brief, memo, workbook, page, figures, tables.")
+def report_command(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the report; an earlier report is replaced whole.")
+    ],
+    agreements: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[AGREEMENT|SCENARIO ...]", help="Presets' names or files; plurilateral-2026 if absent."
+        ),
+    ] = None,
+    lang: Annotated[
+        str, typer.Option("--lang", metavar="en|it|fr|de|es|ja", help="The language of the report.")
+    ] = "en",
+    view: Annotated[
+        str | None,
+        typer.Option("--view", metavar="COUNTRY", help="Whose eyes it is written for; the parties together if absent."),
+    ] = None,
+    as_of: AsOf = None,
+    horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
+    as_json: AsJson = False,
+    stability: Annotated[
+        bool, typer.Option("--stability/--no-stability", help="Solve nine pairs of elasticities for rank stability.")
+    ] = True,
+) -> None:
+    """$ friendshore report plurilateral-2026 --lang it --view ITA --out report
+
+    Write what an agreement does for those who decide on it: a brief of two pages, a memo, a workbook with live formulas, a
+    page that opens from disk, every figure and every table, and a manifest with the command that reproduces them.
+
+    Several agreements have a folder each, named for them.
+    """
+    from friendshore.report.publish import check_installed
+    from friendshore.report.words import Words
+
+    check_installed()
+    Words.of(lang)
+    chosen = agreements or ["plurilateral-2026"]
+    flags = [
+        *(["--lang", lang] if lang != "en" else []),
+        *(["--view", view] if view else []),
+        *(["--as-of", as_of.isoformat()] if as_of else []),
+        *(["--horizon", str(horizon)] if horizon else []),
+        *(["--parameters", str(parameters)] if parameters else []),
+        *(["--world", str(folder)] if folder else []),
+        *([] if stability else ["--no-stability"]),
+    ]
+    from friendshore.report.tables import NotWritten, reason, seal, staged
+
+    with staged(out) as stage, _Progress() as progress:
+        made: dict[str, Published] = {}
+        about: dict[str, dict[str, Any]] = {}
+        rows: dict[str, int] = {}
+        try:
+            for words, name in zip(chosen, _folders_of(chosen), strict=True):
+                case = _case(words, as_of, horizon, folder, parameters)
+                place = stage.path / name if len(chosen) > 1 else stage.path
+                place.mkdir(exist_ok=True)
+                command = shlex.join(["friendshore", "report", words, *flags, "--out", out.name])
+                made[name], about[name] = _report(
+                    case, place, Words.of(lang, case.world), view, stability, command, progress
+                )
+                rows |= made[name].rows
+            alone = {"agreements": about} if len(chosen) > 1 else next(iter(about.values()))
+            command = shlex.join(["friendshore", "report", *chosen, *flags, "--out", out.name])
+            seal(stage, {"command": command, "friendshore": _release(), **alone}, rows)
+        except OSError as error:
+            raise NotWritten(f"the report could not be written to '{stage.folder}': {reason(error)}") from error
+    if as_json:
+        from friendshore.report.publish import document
+
+        return _emit({"folder": str(stage.folder), "reports": {name: document(each) for name, each in made.items()}})
+    said = [f"{each.brief.title}\n{each.brief.finding}\n" for each in made.values()]
+    return _say("\n".join([*said, f"The report is in {stage.folder}"]))
+
+
 @app.command(cls=Command, short_help="Several agreements side by side: who pays under each.")
 def compare(
     agreements: Annotated[
@@ -324,11 +404,14 @@ def compare(
     instruments: Annotated[
         bool, typer.Option("--instruments/--no-instruments", help="Share each out among its instruments.")
     ] = True,
+    bills: Annotated[
+        Path | None, typer.Option("--bills", metavar="FILE", help="Your own bills of materials, in place of ours.")
+    ] = None,
 ) -> None:
     """$ friendshore compare plurilateral-2026 subsidies-only alliance-duties
 
     Set agreements side by side on one world: who pays and who gains by country, the European Union as one and by member, by
-    group, by good and by instrument, and on whom supply hangs.
+    group and industry, by good and by instrument; on whom supply hangs; what passes a measure by; what a product costs.
     """
     if len(agreements) < 2:
         hint = "name another: friendshore agreement list shows what ships"
@@ -344,6 +427,9 @@ def compare(
         if len({digest(case.world) for case in cases}) > 1:
             hint = "a scenario names a world or figures of its own: run them one by one"
             raise InputRefused.because("two-worlds", "these agreements are run on different worlds", hint=hint)
+        from friendshore.downstream.tables import read_bills
+
+        own = None if bills is None else read_bills(bills, cases[0].world.goods["id"])
         found = side_by_side(
             cases[0].world,
             [
@@ -357,6 +443,7 @@ def compare(
                 for words, case in zip(agreements, cases, strict=True)
             ],
             by_instrument=instruments,
+            bills=own,
             progress=progress,
         )
     if as_json:
@@ -797,12 +884,12 @@ def assess(
     with _Progress() as progress:
         progress("reading schedules and agreement")
         rules = _law(agreement, as_of, tariff, rates)
-        from friendshore import customs
         from friendshore.border import assess as border
+        from friendshore.border.line import assess_line
 
         if one is not None:
-            entry = border.read_one(_fields(one), countries=customs.countries())
-            found = entry if isinstance(entry, tuple) else border.assess_line(entry, rules, cast(Any, rounding))
+            entry = border.read_one(_fields(one))
+            found = entry if isinstance(entry, tuple) else assess_line(entry, rules, cast(Any, rounding))
         else:
             assert file is not None
             summed = border.assess_file(
@@ -812,7 +899,6 @@ def assess(
                 refused,
                 rounding=cast(Any, rounding),
                 layout=layout,
-                countries=customs.countries(),
                 said=progress,
             )
     if one is not None:
@@ -849,11 +935,10 @@ def explain(
     with _Progress() as progress:
         progress("reading schedules and agreement")
         rules = _law(agreement, as_of, tariff, rates)
-        from friendshore import customs
         from friendshore.border.assess import find
 
         progress(f"reading {file}")
-        found = find(file, line, rules, rounding=cast(Any, rounding), layout=layout, countries=customs.countries())
+        found = find(file, line, rules, rounding=cast(Any, rounding), layout=layout)
     return _one_line(found, line, notice=notice, as_json=as_json)
 
 
@@ -917,6 +1002,13 @@ def screen(
     ] = None,
     as_of: AsOf = None,
     horizon: Years = None,
+    rates: Annotated[
+        list[Path] | None,
+        _download("--rates", "Your own bound and applied rates: a download of the WTO, WITS or the US HTS."),
+    ] = None,
+    note: Annotated[
+        Path | None, typer.Option("--note", metavar="FILE", help="Write a footnoted note too, as .html or .docx.")
+    ] = None,
     as_json: AsJson = False,
     facts: Annotated[bool, typer.Option("--facts/--no-facts", help="Print the facts of each finding.")] = True,
 ) -> None:
@@ -933,6 +1025,10 @@ def screen(
 
     if (judged := examine_case(agreement, party)) is not None:
         found, failures = judged
+        if note is not None:
+            from friendshore.report.legal_note import write_note
+
+            write_note(found, str, note)
         _emit(found.document()) if as_json else _say(screening(found, str, shipped_obligations()).rstrip("\n"))
         if failures:
             _say("\n".join(failures), err=True)
@@ -941,11 +1037,30 @@ def screen(
     with _Progress() as progress:
         progress("reading the world and the agreement")
         case = _case(agreement, as_of, horizon)
+        held = None
+        if rates:
+            from friendshore.law.screen.commitments import shipped
+            from friendshore.law.screen.tariffs import read_tariffs, with_rates
+
+            files = [read_tariffs(path) for path in rates]
+            for file in files:
+                _say("\n".join(filter(None, [file.words(), render(file.refused)])), err=True)
+            held = with_rates(shipped(), files)
         progress("clearing the status quo and the agreement")
         found = examine(
-            case.world, case.scenario.agreement, as_of=case.day, party=party, assume=case.assume, shocks=case.shocks
+            case.world,
+            case.scenario.agreement,
+            as_of=case.day,
+            party=party,
+            assume=case.assume,
+            shocks=case.shocks,
+            held=held,
         ).screening
         names = _names(case.world)
+        if note is not None:
+            from friendshore.report.legal_note import write_note
+
+            write_note(found, lambda code: names.country.get(code, code), note)
     if as_json:
         return _emit(found.document())
     return _say(
@@ -1362,14 +1477,77 @@ def _world_of(words: str, folder: Path | None = None) -> World:
     return World.load(folder) if folder is not None else stated_world(words) or World.load()
 
 
-def _case(words: str, as_of: date | None, horizon: int | None) -> _Case:
+def _case(
+    words: str, as_of: date | None, horizon: int | None, folder: Path | None = None, figures: Path | None = None
+) -> _Case:
     from friendshore.agreement.scenario import shock_wedges
 
-    world = _world_of(words)
+    world = _world_of(words, folder)
     scenario = _scenario(words, world)
-    world = _with_own(world, scenario.parameters)
+    for own in (scenario.parameters, figures):
+        world = _with_own(world, own)
     day = as_of or scenario.as_of
     return _Case(world, scenario, day, _assumptions(scenario, horizon, None), shock_wedges(scenario, world, day))
+
+
+def _folders_of(chosen: Sequence[str]) -> list[str]:
+    """A folder's name for each agreement: its own, without path and ending, and a number where two are called alike."""
+    names: list[str] = []
+    for words in chosen:
+        stem = Path(words).stem
+        alike = sum(name == stem or name.startswith(f"{stem}-") for name in names)
+        names.append(f"{stem}-{alike + 1}" if alike else stem)
+    return names
+
+
+def _report(
+    case: _Case,
+    place: Path,
+    words: Words,
+    view: str | None,
+    stability: bool,
+    command: str,
+    progress: Callable[[str], None],
+) -> tuple[Published, dict[str, Any]]:
+    """One agreement's report in its folder, and what the manifest says of it."""
+    from friendshore.report.brief import checked_view
+    from friendshore.report.publish import write_report
+    from friendshore.study import study
+
+    checked_view(view, case.world)
+    found = study(
+        case.world,
+        case.scenario.agreement,
+        as_of=case.day,
+        assume=case.assume,
+        shocks=case.shocks,
+        progress=progress,
+        stability=stability,
+    )
+    digests = _digests(case.scenario, case.world, found)
+    published = write_report(
+        place,
+        found,
+        words,
+        view,
+        world=case.world,
+        deal=case.scenario.agreement,
+        assume=case.assume,
+        shocks=case.shocks,
+        digests=digests,
+        command=command,
+        progress=progress,
+    )
+    about = {
+        "agreement": case.scenario.name,
+        "as_of": case.day.isoformat(),
+        "horizon": case.assume.horizon,
+        "language": words.lang,
+        "view": view or "parties",
+        "digests": digests,
+        "world": found.world_name,
+    }
+    return published, about
 
 
 def _horizon(case: _Case) -> str:

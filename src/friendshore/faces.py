@@ -195,7 +195,32 @@ class Reserve:
     budget_usd: float | None = None
 
 
-Wedge = Tariff | ExportTax | PriceGap | Quota | Ban | TariffQuota | Subsidy | Contract | Offtake | Corridor | Reserve
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """Capacity that is added to activities: `adds_t` tonnes of level a year together, shared out by base level.
+
+    No policy on a market but another network: `run` widens the supply curves before the market is cleared.
+    """
+
+    clause: str
+    activities: frozenset[str]
+    adds_t: float
+
+
+Wedge = (
+    Tariff
+    | ExportTax
+    | PriceGap
+    | Quota
+    | Ban
+    | TariffQuota
+    | Subsidy
+    | Contract
+    | Offtake
+    | Corridor
+    | Reserve
+    | Plant
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +243,8 @@ class Duty:
     amount per tonne = phase * max(0, reference - base), `base` being landed duty paid or cif, both per contained tonne,
     plus rate * customs value + specific. With `replaces` the rate and the specific duty take the place of those in force,
     for `share` of the trade on the lane (the part that qualifies and claims), otherwise they come on top. Under a tariff
-    quota the rate holds for the first `quota_t` tonnes of a year, `rate_beyond` for the rest.
+    quota the rate holds for the first `quota_t` tonnes of a year, `rate_beyond` for the rest. `default_content` is what the
+    clause takes a tonne of dry goods to hold where no assay is declared; without it, the contained mass stays unknown.
     """
 
     clause: str
@@ -236,6 +262,7 @@ class Duty:
     share: Decimal = Decimal(1)
     quota_t: Decimal | None = None
     rate_beyond: Decimal | None = None
+    default_content: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

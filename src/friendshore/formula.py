@@ -369,7 +369,7 @@ def trace(path: Path | str) -> Document:
     ------
     InputRefused   every problem of the file at its place; exports above what a country makes and buys
     """
-    from friendshore.world.trace import to_origin
+    from friendshore.world.trace import to_origin, unmade
 
     marked = read_marked(Path(path))
     terms = validate(TraceFile, marked)
@@ -387,6 +387,9 @@ def trace(path: Path | str) -> Document:
     for k in np.flatnonzero(over > 1e-9 * np.maximum(made + flows.sum(axis=0), 1.0)) if not problems else ():
         message = f"{names[k]} sends on {over[k]:.6g} more than it makes and buys"
         problems.append(Problem("exports", message, marked.place(("production", names[k])), f"production.{names[k]}"))
+    for k in np.flatnonzero(unmade(made, flows)) if not problems else ():
+        message = f"{names[k]} sends on what nobody made: no maker's goods reach it"
+        problems.append(Problem("unmade", message, marked.place(("production", names[k])), f"production.{names[k]}"))
     if problems:
         raise InputRefused(in_file_order(problems))
     found = to_origin(made, flows)

@@ -168,8 +168,13 @@ def validate(
 def explain(
     model: type[BaseModel], marked: Marked, errors: list[ErrorDetails], *, path: KeyPath = ()
 ) -> tuple[Problem, ...]:
-    """Pydantic's complaints about the value at `path`, as problems in the order of the file."""
-    problems = [_problem(model, marked, error, path) for error in errors]
+    """Pydantic's complaints about the value at `path`, as problems in the order of the file.
+
+    A value that could not be had was complained of when the file was read: that it is nothing now is no second mistake.
+    """
+    gone = {problem.path for problem in marked.problems}
+    found = ((_problem(model, marked, error, path), error["input"]) for error in errors)
+    problems = [problem for problem, came in found if came is not None or problem.path not in gone]
     meant = {problem.hint for problem in problems if problem.code == "unknown-key"}
     return in_file_order(
         problem  # a misspelt key is one mistake: not also a missing one

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from friendshore.errors import InputRefused, MarketError, Problem, WorldError
-from friendshore.faces import Sourcing, Wedge
+from friendshore.faces import Plant, Sourcing, Wedge
 from friendshore.market import ces
 from friendshore.market.accounts import Accounts, account
 from friendshore.market.budget import settle
@@ -153,10 +153,13 @@ def clear_network(
 ) -> Outcome:
     """Solve a compiled network under `wedges` and read the answer back into tables."""
     began = time.perf_counter()
-    settled = settle(network, wedges, lambda policy, near: _solve(network, policy, near), start=start)
+    zero = None if network.absolute else base_accounts(world, network, assume)
+    wedges, base = list(wedges), network
+    network = widened(network, wedges, mass_unit_t=world.mass_unit_t)
+    policies = [wedge for wedge in wedges if not isinstance(wedge, Plant)]
+    settled = settle(network, policies, lambda policy, near: _solve(network, policy, near), start=start)
     policy, solved = settled.policy, settled.solved
     counted = account(network, policy, solved)
-    zero = None if network.absolute else base_accounts(world, network, assume)
     settings: dict[str, Any] = {
         "as_of": as_of.isoformat() if as_of else None,
         "horizon": assume.horizon,
@@ -168,8 +171,44 @@ def clear_network(
     }
     if settled.budgets:
         settings["budgets"] = [each.document(world.money_unit_usd) for each in settled.budgets]
-    outcome = read_back(world, network, policy, solved, counted, zero, name, settings)
+    outcome = read_back(world, network, policy, solved, counted, zero, name, settings, base=base)
     return _timed(outcome, time.perf_counter() - began)
+
+
+def widened(network: Network, wedges: Iterable[Wedge], *, mass_unit_t: float = 1.0) -> Network:
+    """The network with the plants that are built: supply curves stretched, capacities with the tonnes added.
+
+    level' = level (1 + adds / sum of levels),  the margin at which a plant runs at its level unchanged
+
+    Raises
+    ------
+    InputRefused   plants of an activity that nobody runs in the base year, whose curve is not known
+    """
+    grown = np.ones(len(network.activities))
+    at = {name: k for k, name in enumerate(network.activities)}
+    level = network.supply.level if network.absolute else supply(network.supply, network.supply.margin)[0]
+    for wedge in wedges:
+        if not isinstance(wedge, Plant):
+            continue
+        rows = np.array(sorted(at[name] for name in wedge.activities if name in at), dtype=np.intp)
+        whole = float(level[rows].sum()) if rows.size else 0.0
+        if not whole > 0.0:
+            what = ", ".join(sorted(wedge.activities)) or "nothing"
+            message = f"{wedge.clause} adds plants to {what}, which made nothing in the base year"
+            hint = "name an activity that runs: `friendshore world show` lists them"
+            raise InputRefused.because("no-plant", message, hint=hint)
+        grown[rows] += wedge.adds_t / mass_unit_t / whole
+    if (grown == 1.0).all():
+        return network
+    curve = network.supply
+    linear = curve.shape == Shape.LINEAR
+    wider = replace(
+        curve,
+        level=curve.level * grown,
+        a=np.where(linear, curve.a * grown, curve.a),
+        b=np.where(linear, curve.b * grown, curve.b),
+    )
+    return replace(network, supply=wider, capacity=network.capacity + level * (grown - 1.0))
 
 
 def _solve(network: Network, policy: Policy, start: Array | None = None) -> Solution:
@@ -629,15 +668,18 @@ def read_back(
     zero: Accounts | None,
     name: str,
     settings: dict[str, Any],
+    *,
+    base: Network | None = None,
 ) -> Outcome:
-    """Tables of a solved market, in tonnes and USD."""
+    """Tables of a solved market, in tonnes and USD; `base` the network of the base year, where plants were built since."""
     n, p, s = network, policy, solved
     mass, money = world.mass_unit_t, world.money_unit_usd
     per_t = money / mass
     goods, countries = np.array(n.goods, dtype=object), np.array(n.countries, dtype=object)
     producer = {"good": goods[n.source_good], "country": countries[n.source_country]}
     user = {"good": goods[n.market_good], "country": countries[n.market_country]}
-    base_level = n.supply.level if n.absolute else supply(n.supply, n.supply.margin)[0]
+    stood = (base or n).supply
+    base_level = stood.level if n.absolute else supply(stood, stood.margin)[0]
     base_made = sum_by(n.out_source, n.out_coef * base_level[n.out_activity], n.source_good.size)
     made = sum_by(p.out_source, p.out_coef * s.level[p.out_tranche], n.source_good.size)
     served = s.wanted - s.unserved

@@ -13,10 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from friendshore.agreement import schedule
 from friendshore.agreement.objective import MEASURES
+from friendshore.downstream.products import product_costs
+from friendshore.downstream.users import users_by_industry
 from friendshore.errors import FriendshoreError
-from friendshore.headline import TREASURY, Places, bound, difference, inside_prices, places, position, supply
+from friendshore.faces import PriceGap, Tariff
+from friendshore.headline import (
+    CODE,
+    RENTS,
+    TREASURY,
+    Places,
+    bound,
+    difference,
+    inside_prices,
+    places,
+    position,
+    supply,
+)
+from friendshore.protection import bypass, effective_protection
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, guard, measures
+from friendshore.security.cover import days_of_cover
+from friendshore.security.risk import recycled, supply_risk
 from friendshore.shares import shares
 
 if TYPE_CHECKING:
@@ -30,8 +48,11 @@ if TYPE_CHECKING:
 
 DUTIES = ("duty", "levy")
 UNION = "EUN"
+PARTIES = "the parties"
 STAGES = ("ore", "intermediate", "refined", "product", "scrap")
-# Regulation (EU) 2024/1252, Article 5: 10 % extracted and 40 % processed at home, no more than 65 % from one third country.
+RECYCLED = ("metals of which a quarter is recycled at home", 0.25)
+# Regulation (EU) 2024/1252, Article 5: 10 % extracted, 40 % processed and 25 % recycled at home, no more than 65 % from one
+# third country.
 BENCHMARKS: tuple[tuple[str, tuple[str, ...], str, Callable[[float], bool]], ...] = (
     ("ores of which a tenth is its own", ("ore",), "import_reliance", lambda outside: outside <= 90.0),
     ("metals of which two fifths are its own", ("refined",), "import_reliance", lambda outside: outside <= 60.0),
@@ -72,6 +93,13 @@ class Side:
     supply     largest_supplier.<good>, imports.<good>, output.<good> under the agreement
     prices     price_inside.<good>, before and after
     benchmarks what is wanted of the European Union, goods, before, after      goods of the stage that reach it
+    sellers    foreign sellers as one: what outsiders' producers and licence owners gain, by good; and their sum
+    users      industry, area, parties, outside      final users' gain by what the good is used for
+    products   product, unit, area, industry, place, before_usd, after_usd, missing      cost of the minerals in a product
+    risk       good, stage, before, after      supply risk of the European Union, as the Commission counts it
+    protection good, stage, price_change_pct, input_cost_change_pct, effective_protection_pct      of the parties' processors
+    bypass     good, direct and inside other goods, before and after, tonnes; passed_by      goods under a duty or levy
+    cover      clause, good, holder, bought_t, days_a_year, held_days, target_days      of public reserves
     shares     by kind of instrument; None where that was not asked for or cannot be, `unshared` says why
     """
 
@@ -88,6 +116,13 @@ class Side:
     supply: dict[str, tuple[float, float]]
     prices: dict[str, tuple[float, float]]
     benchmarks: tuple[Benchmark, ...]
+    sellers: dict[str, float]
+    users: pl.DataFrame
+    products: pl.DataFrame
+    risk: pl.DataFrame
+    protection: pl.DataFrame
+    bypass: pl.DataFrame
+    cover: pl.DataFrame
     shares: Shares | None
     unshared: str
 
@@ -118,6 +153,13 @@ class Sides:
                     "by_country": side.countries.to_dicts(),
                     "by_group": side.groups,
                     "by_good": side.goods.to_dicts(),
+                    "foreign_sellers": {"usd": sum(side.sellers.values()), "by_good": side.sellers},
+                    "users_by_industry": side.users.to_dicts(),
+                    "products": side.products.to_dicts(),
+                    "eu_supply_risk": side.risk.to_dicts(),
+                    "effective_protection": side.protection.to_dicts(),
+                    "bypass": side.bypass.to_dicts(),
+                    "days_of_cover": side.cover.to_dicts(),
                     "by_instrument": None if side.shares is None else side.shares.document(),
                     "unshared": side.unshared,
                     "eu_benchmarks": [
@@ -139,6 +181,7 @@ def side_by_side(
     cases: Sequence[Case],
     *,
     by_instrument: bool = True,
+    bills: pl.DataFrame | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Sides:
     """Clear every agreement and the status quo of its day, and count who pays under each.
@@ -148,6 +191,7 @@ def side_by_side(
     world : the base year that all are run on
     cases : agreements with their days, assumptions and shocks
     by_instrument : whether to share out each agreement among its kinds of instrument too
+    bills : bills of materials of the products whose cost is counted; those that ship if None
 
     Raises
     ------
@@ -179,12 +223,20 @@ def side_by_side(
         pairs.append((before, after, shared, why))
     solved = time.perf_counter()
     progress("counting who pays")
-    sides = tuple(_side(world, case, *pair) for case, pair in zip(cases, pairs, strict=True))
+    sides = tuple(_side(world, case, *pair, bills) for case, pair in zip(cases, pairs, strict=True))
     ended = time.perf_counter()
     return Sides(sides, ended - began, ended - solved)
 
 
-def _side(world: World, case: Case, before: Outcome, after: Outcome, shared: Shares | None, why: str) -> Side:
+def _side(
+    world: World,
+    case: Case,
+    before: Outcome,
+    after: Outcome,
+    shared: Shares | None,
+    why: str,
+    bills: pl.DataFrame | None,
+) -> Side:
     at = places(world, bound(case.deal, world, case.as_of))
     moved = difference(position(before, at), position(after, at))
     return Side(
@@ -201,17 +253,25 @@ def _side(world: World, case: Case, before: Outcome, after: Outcome, shared: Sha
         supply=_pairs(supply(before, at), supply(after, at)),
         prices=_pairs(inside_prices(before, at), inside_prices(after, at)),
         benchmarks=_benchmarks(world, before, after),
+        sellers=_sellers(at, before, after),
+        users=users_by_industry(_users(at, before, after)),
+        products=product_costs(before, after, _buyers(at), bills),
+        risk=_risk(world, before, after),
+        protection=effective_protection(world, at.parties, before, after),
+        bypass=bypass(world, at.parties, _covered(case, world, at), before, after),
+        cover=days_of_cover(world, case.deal, after, case.as_of),
         shares=shared,
         unshared=why,
     )
 
 
 def _benchmarks(world: World, before: Outcome, after: Outcome) -> tuple[Benchmark, ...]:
-    """The benchmarks of Regulation (EU) 2024/1252, by good: own extraction and processing, and the largest outsider.
+    """The benchmarks of Regulation (EU) 2024/1252, by good: own extraction, processing and recycling, the largest outsider.
 
-    Own supply is what members take from members. Recycling is not counted: scrap stands in several processes.
+    Own supply is what members take from members; recycling is their plants' secondary output over what they take, new scrap
+    included.
     """
-    members = frozenset(world.countries.filter(pl.col("territory") == UNION)["code"])
+    members = _members(world)
     at = places(world, members)
     pair = [supply(outcome, at) for outcome in (before, after)]
     goods = sorted(name.partition(".")[2] for name in pair[0] if name.startswith("import_reliance."))
@@ -220,7 +280,60 @@ def _benchmarks(world: World, before: Outcome, after: Outcome) -> tuple[Benchmar
         asked = [good for good in goods if at.stage.get(good) in stages]
         counts = [sum(keeps(each.get(f"{measure}.{good}", 0.0)) for good in asked) for each in pair]
         found.append(Benchmark(wanted, len(asked), counts[0], counts[1]))
-    return tuple(found)
+    wanted, quarter = RECYCLED
+    metals = [good for good in goods if at.stage.get(good) == "refined"]
+    back = [recycled(world, outcome, members) for outcome in (before, after)]
+    reached = [sum(each.get(good, 0.0) >= quarter for good in metals) for each in back]
+    return (*found, Benchmark(wanted, len(metals), reached[0], reached[1]))
+
+
+def _members(world: World) -> frozenset[str]:
+    return frozenset(world.countries.filter(pl.col("territory") == UNION)["code"])
+
+
+def _buyers(at: Places) -> dict[str, tuple[str, ...]]:
+    """Whose prices a product is counted at: the parties together, customs unions as one, then every party."""
+    unions: dict[str, list[str]] = {}
+    for code in sorted(at.parties):
+        if (union := at.union.get(code)) is not None:
+            unions.setdefault(union, []).append(code)
+    together = {PARTIES: tuple(sorted(at.parties))} | {union: tuple(inside) for union, inside in sorted(unions.items())}
+    return together | {code: (code,) for code in sorted(at.parties)}
+
+
+def _sellers(at: Places, before: Outcome, after: Outcome) -> dict[str, float]:
+    """Good -> what those who make it outside, and those who own licences for it there, gain. Parent firms are neither."""
+    sums: dict[str, float] = {}
+    for country, item, good, usd in _changes(before, after):
+        if country not in at.inside and len(country) <= CODE and (item == "producers" or item in RENTS):
+            sums[good] = sums.get(good, 0.0) + usd
+    return dict(sorted(sums.items()))
+
+
+def _users(at: Places, before: Outcome, after: Outcome) -> dict[str, tuple[float, float]]:
+    sums: dict[str, list[float]] = {}
+    for country, item, good, usd in _changes(before, after):
+        if item == "users":
+            sums.setdefault(good, [0.0, 0.0])[0 if country in at.inside else 1] += usd
+    return {good: (inside, outside) for good, (inside, outside) in sums.items()}
+
+
+def _risk(world: World, before: Outcome, after: Outcome) -> pl.DataFrame:
+    """Supply risk of the European Union before and after, with the part of output that no publisher rates."""
+    first, second = (supply_risk(world, outcome, _members(world)) for outcome in (before, after))
+    columns = ["good", "stage", "risk", "import_reliance", "recycled", "unrated"]
+    joined = first.select(columns).join(second.select("good", after="risk"), on="good", how="full", coalesce=True)
+    return joined.rename({"risk": "before"}).select("good", "stage", "before", "after", *columns[3:]).sort("good")
+
+
+def _covered(case: Case, world: World, at: Places) -> frozenset[str]:
+    """Goods on which the agreement puts a levy or a duty at the parties' border against outsiders."""
+    return frozenset(
+        wedge.lane.good
+        for wedge in schedule.wedges(case.deal, world, case.as_of)
+        if isinstance(wedge, PriceGap)
+        or (isinstance(wedge, Tariff) and wedge.adds and not wedge.lane.exporters <= at.parties)
+    )
 
 
 def _pairs(first: dict[str, float], second: dict[str, float]) -> dict[str, tuple[float, float]]:

@@ -22,6 +22,7 @@ from friendshore.headline import CODE, group_of, places
 from friendshore.instruments.clause import in_force
 from friendshore.market.network import Network
 from friendshore.outcome import Outcome
+from friendshore.protection import effective_protection
 from friendshore.run import DEFAULT, Assumptions, clear_network, compare, compile_world, guard, measures
 from friendshore.world.dependence import compared
 from friendshore.world.tables import World
@@ -205,7 +206,7 @@ def study(
         groups=_groups(world, parties, before, after),
         suppliers=_suppliers(own, parties, before, after),
         reactions=_reactions(parties, _budgets(world, parties), outcomes),
-        protection=_protection(world, parties, before, after),
+        protection=effective_protection(world, parties, before, after),
         licence_forms=forms,
         dependence=compared(world, before, after, parties),
         stability=ranks,
@@ -456,59 +457,6 @@ def _reactions(parties: frozenset[str], budgets: set[str], outcomes: dict[str, O
         "reaction": pl.String, "world_usd": pl.Float64, "parties_usd": pl.Float64, "outsiders_usd": pl.Float64, "firms_usd": pl.Float64,
         "levy_usd": pl.Float64, "export_tax_usd": pl.Float64, "unserved_t": pl.Float64, "status": pl.String,
     }  # fmt: skip
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _protection(world: World, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
-    """Effective protection of the parties' own processors, by good: change of value added per tonne over what it was.
-
-    value added = outputs x price - inputs x cost index, both at the country's own prices, weighted by base output.
-    """
-    stage = dict(zip(world.goods["id"], world.goods["stage"], strict=True))
-    country = dict(zip(world.activities["id"], world.activities["country"], strict=True))
-    level = dict(zip(world.activities["id"], world.activities["level_t"], strict=True))
-    recipes: dict[str, dict[str, list[tuple[str, float]]]] = {}
-    for activity, good, role, coefficient in world.recipes.select(
-        "activity", "good", "role", "coefficient"
-    ).iter_rows():
-        recipes.setdefault(activity, {"output": [], "input": []})[role].append((good, coefficient))
-    price = [
-        {(g, c): v for g, c, v in o.prices.select("good", "country", "usd_t").iter_rows()} for o in (before, after)
-    ]
-    index = [_index(before), _index(after)]
-    sums: dict[str, list[float]] = {}
-    for activity in sorted(recipes):
-        where = country.get(activity, "")
-        outputs = recipes[activity]["output"]
-        if where not in parties or not outputs or not level.get(activity):
-            continue
-        main = max(outputs, key=lambda o: o[1] * price[0].get((o[0], where), 0.0))[0]
-        worth = [sum(a * p.get((g, where), 0.0) for g, a in outputs) for p in price]
-        cost = [sum(a * v.get((g, where), 0.0) for g, a in recipes[activity]["input"]) for v in index]
-        row = sums.setdefault(main, [0.0, 0.0, 0.0, 0.0])
-        for i, value in enumerate((*worth, *cost)):
-            row[i] += level[activity] * value
-    rows = []
-    for good, (worth0, worth1, cost0, cost1) in sorted(sums.items()):
-        added = worth0 - cost0
-        if abs(worth1 / worth0 - 1.0) < 1e-4 and (cost0 == 0 or abs(cost1 / cost0 - 1.0) < 1e-4):
-            continue
-        rows.append(
-            (
-                good,
-                stage.get(good, ""),
-                100.0 * (worth1 / worth0 - 1.0),
-                100.0 * (cost1 / cost0 - 1.0) if cost0 > 0 else None,
-                100.0 * ((worth1 - cost1) / added - 1.0) if added > 0 else None,
-            )
-        )
-    schema = {
-        "good": pl.String,
-        "stage": pl.String,
-        "price_change_pct": pl.Float64,
-        "input_cost_change_pct": pl.Float64,
-        "effective_protection_pct": pl.Float64,
-    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

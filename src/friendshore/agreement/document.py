@@ -29,6 +29,7 @@ from friendshore.instruments.dates import Day, Many, Term, many
 from friendshore.instruments.export_control import ExportControl
 from friendshore.instruments.names import CountryCode, GoodId, vocabulary
 from friendshore.instruments.offtake import OfftakeAgreement
+from friendshore.instruments.plant import NewPlants
 from friendshore.instruments.price import WrittenPrice
 from friendshore.instruments.price_floor import PriceFloor
 from friendshore.instruments.production_subsidy import ProductionSubsidy
@@ -133,6 +134,7 @@ class Agreement(Term):
         BeforeValidator(_one_or_many, json_schema_input_type=PublicReserve | list[PublicReserve]),
     ] = Field((), description="Public stocks.")
     corridors: Many[FreightCorridor] = Field((), description="Routes that save freight.")
+    plants: Many[NewPlants] = Field((), description="Capacity that is built.")
     safeguards: Many[Safeguard] = Field((), description="What happens when the cleared market shows too much.")
     governance: Governance = Field(
         default_factory=Governance, description="How it is run: in words, or in terms that are evaluated."

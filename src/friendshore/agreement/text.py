@@ -41,12 +41,14 @@ TITLES = {
     "offtakes": "Offtake",
     "reserve": "Reserve",
     "corridors": "Corridor",
+    "plants": "New plants",
     "safeguards": "Safeguard",
 }
 BASES = {
     "landed_duty_paid": "its landed price, cost, insurance, freight and duty included,",
     "cif": "its landed price before duty (cost, insurance and freight)",
 }
+MARK = "\x00"  # around an id of a clause, until it is a link
 SPOKEN = (  # said of every clause in the same way, after what is its own
     "id", "title", "article", "source", "illustrative", "rule", "note", "enters_into_force", "ends", "suspensions",
     "parties", "phase_in",
@@ -80,10 +82,15 @@ class _Context:
         return "all goods" if held == [ALL] else listed(self.good(name) for name in held)
 
     def link(self, text: str) -> str:
-        """Words in which the ids of clauses are links to their articles."""
+        """Words in which the ids of clauses are links to their articles.
+
+        An id that may be a word of the language (`short`, `area`) is one only where it was marked as an id.
+        """
         for name, heading in sorted(self.headings.items(), key=lambda item: -len(item[0])):
-            text = re.sub(rf"(?<![\w.#\[`]){re.escape(name)}(?![\w\]]|\.\w)", f"[{heading}](#{name})", text)
-        return text
+            text = text.replace(_marked(name), f"[{heading}](#{name})")
+            if not name.isalpha():
+                text = re.sub(rf"(?<![\w.#\[`]){re.escape(name)}(?![\w\]]|\.\w)", f"[{heading}](#{name})", text)
+        return text.replace(MARK, "")
 
 
 def text(deal: Agreement, *, goods: Mapping[str, str] | None = None) -> str:
@@ -427,14 +434,22 @@ def _corridor(clause: Any, said: _Said, context: _Context) -> None:
         said.say(f"{carried}{saved}{room}.", "routes")
 
 
+def _plants(clause: Any, said: _Said, _context: _Context) -> None:
+    said.say(
+        f"Plants are built that add {number(clause.adds_t)} tonnes a year to "
+        f"{listed(f'`{name}`' for name in clause.activities)}, from {day(clause.opens)}.",
+        "activities", "adds_t", "opens",
+    )  # fmt: skip
+
+
 def _safeguard(clause: Any, said: _Said, _context: _Context) -> None:
     acts = (
-        [f"{listed(clause.then.suspend)} {'is' if len(clause.then.suspend) == 1 else 'are'} suspended"]
+        [f"{listed(map(_marked, clause.then.suspend))} {'is' if len(clause.then.suspend) == 1 else 'are'} suspended"]
         if clause.then.suspend
         else []
     )
     acts += (
-        [f"{listed(clause.then.release)} {'is' if len(clause.then.release) == 1 else 'are'} released"]
+        [f"{listed(map(_marked, clause.then.release))} {'is' if len(clause.then.release) == 1 else 'are'} released"]
         if clause.then.release
         else []
     )
@@ -455,6 +470,7 @@ SENTENCES: dict[str, Callable[[Any, _Said, _Context], None]] = {
     "offtakes": _offtake,
     "reserve": _reserve,
     "corridors": _corridor,
+    "plants": _plants,
     "safeguards": _safeguard,
 }
 
@@ -472,6 +488,11 @@ def _percent(share: Any) -> str:
 def _cited(source: Iterable[str]) -> str:
     held = [f"[{name}](#source-{name})" for name in source]
     return f" ({', '.join(held)})" if held else ""
+
+
+def _marked(name: str) -> str:
+    """The id of a clause, known as one until its link is made."""
+    return f"{MARK}{name}{MARK}"
 
 
 def _anchor(name: str) -> str:

@@ -9,6 +9,7 @@ from friendshore.instruments.clause import Clause
 from friendshore.instruments.corridor import FreightCorridor
 from friendshore.instruments.export_control import ExportControl
 from friendshore.instruments.offtake import OfftakeAgreement
+from friendshore.instruments.plant import NewPlants
 from friendshore.instruments.price_floor import PriceFloor
 from friendshore.instruments.production_subsidy import ProductionSubsidy
 from friendshore.instruments.reserve import PublicReserve
@@ -19,7 +20,7 @@ from friendshore.instruments.tariff_quota import ImportQuota
 from friendshore.instruments.trade_area import TradeArea
 
 # The key under which an agreement lists clauses of a kind, in the order in which they take effect on the market:
-# preferences, duties, quotas, floors, controls, support, purchases, freight; safeguards last, on what is cleared.
+# preferences, duties, quotas, floors, controls, support, purchases, freight, capacity; safeguards last, on what is cleared.
 KINDS: dict[str, type[Clause]] = {
     "trade_area": TradeArea,
     "tariffs": ImportTariff,
@@ -31,6 +32,7 @@ KINDS: dict[str, type[Clause]] = {
     "offtakes": OfftakeAgreement,
     "reserve": PublicReserve,
     "corridors": FreightCorridor,
+    "plants": NewPlants,
     "safeguards": Safeguard,
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "FreightCorridor",
     "ImportQuota",
     "ImportTariff",
+    "NewPlants",
     "OfftakeAgreement",
     "PriceFloor",
     "ProductionSubsidy",

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import lapack, qr, solve_triangular
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from friendshore.errors import MarketError
 from friendshore.market.accounts import ITEMS
@@ -337,7 +339,7 @@ def sensitivities(
         where = market_name(network, row) if row < system.sources else "a limited group"
         if not hold_undetermined:
             raise MarketError(f"no derivative exists: the price of {where} is undetermined at this solution")
-        costate, free = _held(matrix, by_x)
+        costate, free = _held(np.asarray(matrix, dtype=np.float64), by_x)
     else:
         costate, _ = lapack.dgetrs(lu, pivot, by_x, trans=1)
     _, terms = _backward(system, x, point, outcome, -costate, held)
@@ -349,15 +351,24 @@ def sensitivities(
 
 
 def _held(matrix: Array, by_x: Array) -> tuple[Array, list[Array]]:
-    """lambda with those unknowns held that the equations leave open, and the combinations of equations that then say nothing.
+    """The costate with unknowns held that the equations leave open, and the combinations of equations that then say nothing.
 
-    Q R = matrix P with pivots in falling order: what lies beyond the rank stands last, and is held.
+    Chains that nothing joins are taken apart. Q R = matrix P with pivots in falling order: what lies beyond the rank stands
+    last, and is held.
     """
-    q, r, order = qr(matrix, pivoting=True)
-    size = np.abs(np.diag(r))
-    rank = int((size > RANK * size.max(initial=0.0)).sum())
-    costate = q[:, :rank] @ solve_triangular(r[:rank, :rank], by_x[order][:rank], trans="T")
-    return costate, [np.where(np.abs(q[:, k]) > HELD, q[:, k], 0.0) for k in range(rank, len(size))]
+    costate, free = np.zeros(by_x.size), []
+    count, part = connected_components(csr_matrix(matrix != 0.0), directed=False)
+    for k in range(count):
+        at = np.flatnonzero(part == k)
+        q, r, order = qr(matrix[np.ix_(at, at)], pivoting=True)
+        size = np.abs(np.diag(r))
+        rank = int((size > RANK * size.max(initial=0.0)).sum())
+        costate[at] = q[:, :rank] @ solve_triangular(r[:rank, :rank], by_x[at][order][:rank], trans="T")
+        for row in range(rank, at.size):
+            direction = np.zeros(by_x.size)
+            direction[at] = np.where(np.abs(q[:, row]) > HELD, q[:, row], 0.0)
+            free.append(direction)
+    return costate, free
 
 
 def _at(network: Network, policy: Policy, solved: Solution) -> tuple[System, Array, Point, Mask]:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from friendshore.errors import InputRefused, did_you_mean
 from friendshore.headline import CODE, RENTS, TREASURY
-from friendshore.instruments.names import country_code
+from friendshore.instruments.names import ALIASES
 
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from friendshore.world.tables import World
 
 STILL_USD = 500.0  # an account that moves by less is still
+SERVED_T = 1e-6  # less is none
 MOVED = 5e-4  # a relative change of price below it is none
 NAMED = 3  # goods, gainers and losers that a sentence names
 ROWS = 6  # rows of a small table
@@ -32,11 +34,12 @@ GRADES = ("breach likely", "needs justification", "exposed to challenge", "no co
 
 @dataclass(frozen=True)
 class Table:
-    """A small table: the first column is text, the others stand right."""
+    """A small table; the columns in `text` hold words and stand left, the others figures and stand right."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    text: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,10 @@ class View:
         """
         home = dict(world.countries.select("code", "territory").iter_rows())
         unions = {territory for country, territory in home.items() if country != territory}
+        code = checked_view(code, world)
         if code is None:
             held = {home.get(c, c) for c in study.parties} | set(study.parties)
             return cls("", frozenset(held), frozenset(study.parties))
-        names = dict(world.territories.select("code", "name").iter_rows())
-        names |= dict(world.countries.select("code", "name").iter_rows())
-        code = country_code(code, names)
         if code in unions:
             members = frozenset(c for c, territory in home.items() if territory == code)
             return cls(code, members | {code}, members)
@@ -106,6 +107,27 @@ class View:
         kept = dict(world.territories.select("code", "kept_share").iter_rows()).get(territory)
         inside = frozenset(c for c, held in home.items() if held == territory) | {territory}
         return cls(code, frozenset({code}), frozenset({code}), territory, inside, kept)
+
+
+def checked_view(code: str | None, world: World) -> str | None:
+    """The code of a country or customs union of the world, as it is spelt there; None stays.
+
+    Raises
+    ------
+    InputRefused   a code that the world does not have
+    """
+    if code is None:
+        return None
+    names = dict(world.territories.select("code", "name").iter_rows())
+    names |= dict(world.countries.select("code", "name").iter_rows())
+    code = ALIASES.get(code, code)
+    if code in names:
+        return code
+    spelt = {name.casefold(): held for held, name in names.items()}
+    meant = spelt.get(code.casefold())
+    hint = f"did you mean {meant!r}?" if meant else did_you_mean(code.upper(), names)
+    hint = f"{hint}\nCountries go by their three-letter ISO code; list them with: friendshore world countries".strip()
+    raise InputRefused.because("unknown-country", f"the world has no country {code!r}", path="--view", hint=hint)
 
 
 def brief(
@@ -184,7 +206,7 @@ def _footer(study: Study, words: Words, digests: Mapping[str, str]) -> str:
 
 
 def _proposed(study: Study, words: Words, world: World, deal: Agreement) -> Part:
-    said = [words.say("proposed.parties", title=study.title, parties=[words.country(c) for c in sides(study, world)])]
+    said = [words.say("proposed.parties", title=study.title, parties=[words.place(c) for c in sides(study, world)])]
     floors = floors_of(study)
     if floors:
         said.append(words.say("proposed.floors", n=len(floors)))
@@ -279,10 +301,12 @@ def _rank(study: Study, words: Words, view: View) -> list[str]:
     if study.kendall_tau_min is None or len(view.accounts) != 1:
         return []
     rows = [row for row in study.stability.iter_rows(named=True) if row["country"] == view.code]
-    return [
-        words.say("ours.rank", draws=study.draws, low=row["rank_min"], high=row["rank_max"], all=study.stability.height)
-        for row in rows
-    ]
+    said = []
+    for row in rows:
+        key = "ours.rank" if row["rank_min"] != row["rank_max"] else "ours.rank_kept"
+        ranks = {"low": row["rank_min"], "high": row["rank_max"], "all": study.stability.height}
+        said.append(words.say(key, draws=study.draws, **ranks))
+    return said
 
 
 def _our_tables(study: Study, words: Words, view: View, largest: Iterable[str]) -> tuple[Table, ...]:
@@ -297,15 +321,15 @@ def _our_tables(study: Study, words: Words, view: View, largest: Iterable[str]) 
         hangs = "–"
         if first and second:
             same = words.say("dependence.same", country=first[0], before=first[1], after=second[1])
-            moved = words.say(
-                "dependence.moved", country=first[0], before=first[1], other=second[0], after=second[1]
-            )
+            moved = words.say("dependence.moved", country=first[0], before=first[1], other=second[0], after=second[1])
             hangs = same if first[0] == second[0] else moved
-        rows.append((words.good(good), per_kg(words, before), per_kg(words, after), change(words, before, after), hangs))
+        rows.append(
+            (words.good(good), per_kg(words, before), per_kg(words, after), change(words, before, after), hangs)
+        )
     if not rows:
         return ()
     head = ("prices.good", "prices.before", "prices.after", "prices.change", "prices.hangs")
-    return (Table(tuple(words.say(key) for key in head), tuple(rows[:ROWS]), words.say("prices.note")),)
+    return (Table(tuple(words.say(key) for key in head), tuple(rows[:ROWS]), words.say("prices.note"), (0, 4)),)
 
 
 # -- who pays -------------------------------------------------------------------------------------------------------------
@@ -358,24 +382,20 @@ def _answers(study: Study, words: Words, view: View) -> Part:
     said = []
     if plain and harvest:
         moved = harvest["export_tax_usd"] - plain["export_tax_usd"]
-        said.append(words.say("answers.harvest", usd=moved, parties=harvest["parties_usd"]))
+        still = _largest_move(study.outcomes["agreement"], study.outcomes["harvest"]) < MOVED
+        key = "answers.harvest" if still else "answers.harvest_moves"
+        said.append(words.say(key, usd=moved, parties=harvest["parties_usd"]))
     elif plain:
         said.append(words.say("answers.no_harvest"))
     if plain and ban and target:
-        said.append(
-            words.say(
-                "answers.ban",
-                place=target[0],
-                before=plain["parties_usd"],
-                after=ban["parties_usd"],
-                short=max(0.0, ban["unserved_t"] - plain["unserved_t"]),
-            )
-        )
+        money = {"before": plain["parties_usd"], "after": ban["parties_usd"]}
+        said.append(words.say("answers.ban", place=target[0], **money))
+        short = ban["unserved_t"] - plain["unserved_t"]
+        if short > SERVED_T:
+            said.append(words.say("answers.short", short=short))
     elif plain:
         said.append(words.say("answers.no_ban"))
-    question = (
-        words.say("answers.question", place=target[0]) if target else words.say("answers.question_nobody")
-    )
+    question = words.say("answers.question", place=target[0]) if target else words.say("answers.question_nobody")
     return Part("answers", question, tuple(said), _answer_table(study, words, view))
 
 
@@ -412,19 +432,23 @@ def _breaks(words: Words, screening: Screening | None) -> Part:
     counts = [(grade, sum(one.grade == grade for one in found)) for grade in GRADES]
     named = [words.say("breaks.count", grade=words.say(f"grade.{grade}"), count=n) for grade, n in counts if n]
     said = [words.say("breaks.screen", n=len(found), counts=named)]
+    clauses: dict[tuple[str, str], list[str]] = {}
+    for one in sorted(found, key=lambda one: (GRADES.index(one.grade), one.obligation, one.clause)):
+        if one.raised:
+            held = clauses.setdefault((one.article, one.grade), [])
+            held += [one.clause_title or one.clause] if (one.clause_title or one.clause) not in held else []
+    said.append(words.say("breaks.no_vow"))
+    if not clauses:
+        return Part("breaks", question, tuple(said))
     rows = [
-        (one.article, one.clause_title or one.clause, words.say(f"grade.{one.grade}"))
-        for one in sorted(found, key=lambda one: (GRADES.index(one.grade), one.obligation, one.clause))
-        if one.raised
-    ]
-    distinct = tuple(dict.fromkeys(rows))
-    if not distinct:
-        return Part("breaks", question, (*said, words.say("breaks.no_vow")))
-    left = len(distinct) - ARTICLES
+        (article, titles[0] if len(titles) == 1 else words.say("breaks.clauses", count=len(titles)), words.say(f"grade.{grade}"))
+        for (article, grade), titles in clauses.items()
+    ]  # fmt: skip
+    left = len(rows) - ARTICLES
     if left > 0:
         said.append(words.say("breaks.more", n=left))
     head = tuple(words.say(key) for key in ("breaks.article", "breaks.clause", "breaks.grade"))
-    return Part("breaks", question, (*said, words.say("breaks.no_vow")), (Table(head, distinct[:ARTICLES]),))
+    return Part("breaks", question, tuple(said), (Table(head, tuple(rows[:ARTICLES]), text=(0, 1, 2)),))
 
 
 def _unknown(study: Study, words: Words) -> Part:
@@ -432,7 +456,7 @@ def _unknown(study: Study, words: Words) -> Part:
     said = [
         words.say("unknown.dates", day=study.as_of),
         words.say("unknown.horizon", years=study.horizon),
-        words.say("unknown.levels", n=study.illustrative, all=study.levels) if study.illustrative else "",
+        _invented(study, words),
         words.say("unknown.measures"),
         words.say("unknown.owners"),
         words.say("unknown.answers"),
@@ -453,6 +477,14 @@ def _unknown(study: Study, words: Words) -> Part:
         said.append(words.say("unknown.undetermined", n=loose))
     said.append(words.say("unknown.notes"))
     return Part("unknown", words.say("unknown.question"), tuple(filter(None, said)), listed=True)
+
+
+def _invented(study: Study, words: Words) -> str:
+    if not study.illustrative:
+        return ""
+    if study.illustrative == study.levels:
+        return words.say("unknown.levels_all")
+    return words.say("unknown.levels", n=study.illustrative, all=study.levels)
 
 
 # -- numbers of a study ---------------------------------------------------------------------------------------------------
@@ -556,6 +588,13 @@ def largest_outside(study: Study, run: str, good: str, buyers: frozenset[str]) -
 def reaction(study: Study, name: str) -> dict[str, Any] | None:
     """The row of a reaction."""
     return next((row for row in study.reactions.iter_rows(named=True) if row["reaction"] == name), None)
+
+
+def _largest_move(first: Outcome, second: Outcome) -> float:
+    """Largest relative change of a buyer's cost index between two runs."""
+    before = {(g, c): v for g, c, v in first.indices.select("good", "country", "usd_t").iter_rows()}
+    after = second.indices.select("good", "country", "usd_t").iter_rows()
+    return max((abs(v / before[g, c] - 1.0) for g, c, v in after if before.get((g, c))), default=0.0)
 
 
 def banned(study: Study) -> list[str]:

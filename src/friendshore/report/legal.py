@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from friendshore.law.repair import Frontier, Repaired
 from friendshore.law.screen.facts import Fact
 from friendshore.law.screen.judge import Finding, Screening
 from friendshore.law.screen.obligations import GRADES, Obligation
+from friendshore.law.screen.text import CONFIDENCE
 from friendshore.report.typography import counted, figure, grid, listed, millions, paragraph, percent, section
 
 MARKS = {
@@ -37,7 +38,7 @@ REPAIRS = {
 def screening(
     found: Screening,
     names: Callable[[str], str],
-    obligations: dict[str, Obligation] | None = None,
+    obligations: Mapping[str, Obligation] | None = None,
     *,
     facts: bool = True,
 ) -> str:
@@ -59,13 +60,14 @@ def screening(
         paragraph(f"A screen and no legal advice. {counted(len(found.findings), 'finding')}: {counts}."),
         _matrix(found),
     ]
+    blocks += _levies(found, names)
     for name in dict.fromkeys(finding.obligation for finding in found.findings):
         blocks.append(_obligation([one for one in found.findings if one.obligation == name], names, facts=facts))
     return "\n\n".join([*blocks, *_powers(found, names), *_closing(found, obligations)]) + "\n"
 
 
 def _nothing(found: Screening) -> str:
-    return paragraph("No clause does anything that an obligation of the screen speaks about: nothing is raised.")
+    return paragraph("No clause in force on the day does anything that an obligation of the screen speaks about: nothing is raised.")
 
 
 def _matrix(found: Screening) -> str:
@@ -84,10 +86,37 @@ def _matrix(found: Screening) -> str:
     )
 
 
+def _levies(found: Screening, names: Callable[[str], str]) -> Iterable[str]:
+    """What each origin pays at each border, and along the phase-in; the routes on which the agreement adds nothing are left out."""
+    added = [row for row in found.levies if row.ave_pct > row.duty_before_pct + 1e-6]
+    if not added:
+        return
+    years = {tuple(day.year for day, _ in row.path) for row in added if row.path}
+    course = f"from {min(min(each) for each in years)},\nyearly %" if years else ""
+    head = ["clause", "border", "origin", "t", "before\n%", "now\n%", "bound\n%", "over\npoints", "levy\nm USD", course]
+    rows = [
+        [
+            row.clause,
+            names(row.territory),
+            names(row.exporter),
+            figure(row.before_t, 3),
+            f"{row.duty_before_pct:.1f}",
+            f"{row.ave_pct:.1f}",
+            "?" if row.bound_high_pct is None else f"{row.bound_high_pct:.1f}",
+            "?" if row.over_points is None else f"{row.over_points:+.1f}",
+            millions(row.levy_usd),
+            " ".join(f"{rate:.0f}" for _, rate in row.path),
+        ]
+        for row in added
+    ]
+    said = "Per cent of customs value in the cleared market; along the phase-in the world is held at the prices of the status quo. ? is not known."
+    yield section("Duty and levy against the bound rate", grid(head, rows, left=3), paragraph(said, indent=2))
+
+
 def _obligation(found: Sequence[Finding], names: Callable[[str], str], *, facts: bool) -> str:
     """All findings under one obligation; what is the same for all of them is said once."""
     first = found[0]
-    lines = [f"{first.article}, {first.name} [{first.obligation}]".upper()]
+    lines = [f"{first.article}, {first.name}".upper() + f"  [{first.obligation}]"]
     for one in found:
         bound = listed(names(code) for code in one.bound)
         article = f" ({one.clause_article})" if one.clause_article else ""
@@ -113,8 +142,8 @@ def _obligation(found: Sequence[Finding], names: Callable[[str], str], *, facts:
         lines.append(paragraph("Would change it: " + " ".join(first.changes), indent=2))
     if first.repairs:
         lines.append(paragraph("Repairs: " + "; ".join(REPAIRS[name] for name in first.repairs) + ".", indent=2))
-    known = f"Text: confidence {first.confidence}"
-    lines.append(paragraph(f"{known} ({listed(first.source)})." if first.source else f"{known}.", indent=2))
+    note = f" {first.note}" if first.note else ""
+    lines.append(paragraph(f"Text: {CONFIDENCE[first.confidence]} ({listed(first.source)}).{note}", indent=2))
     return "\n".join(lines)
 
 
@@ -143,12 +172,14 @@ def _powers(found: Screening, names: Callable[[str], str]) -> Iterable[str]:
     yield section("Who may act", *lines)
 
 
-def _closing(found: Screening, obligations: dict[str, Obligation] | None) -> Iterable[str]:
+def _closing(found: Screening, obligations: Mapping[str, Obligation] | None) -> Iterable[str]:
     if found.outside:
         yield section("Outside the WTO", *(paragraph(said, indent=2) for said in found.outside))
     if found.untouched:
         named = [obligations[key].name if obligations else key for key in found.untouched]
         yield section("Looked at, and met by no clause", paragraph("; ".join(dict.fromkeys(named)) + ".", indent=2))
+    if found.sources:
+        yield section("Sources", *(paragraph(f"{key}: {title}.", indent=2) for key, title in found.sources))
     yield section("Not examined", *(paragraph(said, indent=2, bullet="- ") for said in found.not_examined))
 
 
@@ -185,7 +216,7 @@ def _row(package: Repaired) -> list[str]:
         f"{package.exposure:g}",
         figure(effect.price_pct, 3, sign=True, places=1),
         figure(effect.output_pct, 3, sign=True, places=2),
-        "-" if package.kept_pct is None else f"{package.kept_pct:.0f}",
+        "-" if package.kept_pct is None else f"{round(package.kept_pct) + 0:d}",
         percent(effect.largest_pct / 100.0),
         millions(effect.parties_usd, sign=True),
         millions(effect.users_usd, sign=True),

@@ -40,6 +40,7 @@ def built(report: Report, target: str) -> str:
             [good, figure(was), figure(now), percent(now / was - 1.0, sign=True)] for good, was, now in report.prices
         ]
         parts.append(section("Prices, USD/t", grid(["good", "shipped", "file", "%"], rows)))
+    parts.append("\n".join(paragraph(line) for line in _other_years(report)))
     parts.append(_ending(report, target))
     return "\n\n".join(part.rstrip("\n") for part in parts if part)
 
@@ -163,6 +164,17 @@ def _silent(report: Report) -> list[str]:
                 )
             )
     return lines
+
+
+def _other_years(report: Report) -> list[str]:
+    """Files of another year than the world's: their figures stand in it as they are."""
+    out = []
+    for one in report.imports:
+        years = sorted(set(one.table["year"])) if one.table.height else []
+        if years and not report.name.endswith(years[-1]):
+            what = {"USD": "trade", "t": "output", "USD/t": "prices"}[one.unit]
+            out.append(f"{one.file}: {what} of {years[-1]} in the world {report.name}, as it is.")
+    return out
 
 
 def _ending(report: Report, target: str) -> str:

@@ -7,6 +7,7 @@ letter that no font has is refused, never printed as an empty box.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
     from friendshore.report.brief import Brief
 
+    Figure = tuple[str, bytes, str]  # the answer it stands below, the drawing as SVG, what it says in words
+    Placed = tuple[str, bytes, str, float]  # the same, and its height in mm; nought while it is open
+
 PAGES = 2
+READABLE = 0.6  # of its full size: a figure that is smaller cannot be read
+INSTEAD = ("pays",)  # answers whose table a figure stands for
 SIZES = (9.6, 9.2, 8.8, 8.4, 8.0, 7.6, 7.2)  # points, the largest that fits
 TEMPLATE = Path(__file__).with_name("brief.typ")
 FAMILIES = ("Libertinus Serif", "DejaVu Sans", "IPAexGothic")  # each stands in for letters that those before lack
@@ -41,7 +47,7 @@ class BriefTooLong(FriendshoreError):
     exit_status = 3
 
 
-def write_brief(brief: Brief, lang: str, day: date, figures: Sequence[tuple[str, bytes, str]] = ()) -> bytes:
+def write_brief(brief: Brief, lang: str, day: date, figures: Sequence[Figure] = ()) -> bytes:
     """The pages.
 
     Parameters
@@ -56,12 +62,33 @@ def write_brief(brief: Brief, lang: str, day: date, figures: Sequence[tuple[str,
     NoFont, BriefTooLong   a letter that no font has, more text than the pages hold
     """
     check_letters(brief.texts())
-    for shown in (figures, ()) if figures else ((),):
-        for size in SIZES:
-            setting = _setting(brief, lang, size, shown)
-            if _pages(setting) <= PAGES:
-                return _set(setting, day)
-    raise BriefTooLong(f"the brief does not fit on {PAGES} pages at {SIZES[-1]} points; shorten the titles of the clauses")
+    for size in SIZES:
+        if _found(_setting(brief, lang, size, ()), "pages") == [PAGES]:
+            break
+    else:
+        raise BriefTooLong(
+            f"the brief does not fit on {PAGES} pages at {SIZES[-1]} points; shorten the titles of the clauses"
+        )
+    shown = [each for figure in figures if (each := _placed(brief, lang, size, figure)) is not None]
+    return _set(_setting(brief, lang, size, shown), day)
+
+
+def _placed(brief: Brief, lang: str, size: float, figure: Figure) -> Placed | None:
+    """A figure and the height in mm that it takes of what its page has left; None where that is too little to read it."""
+    key, svg, alt = figure
+    setting = _setting(brief, lang, size, [(key, svg, alt, 0.0)])
+    if _found(setting, "pages") != [PAGES] or not (rooms := _found(setting, "room")):
+        return None
+    width, height = rooms[0]
+    tall = min(height, width * _aspect(svg))
+    return (key, svg, alt, tall) if tall >= READABLE * width * _aspect(svg) else None
+
+
+def _aspect(svg: bytes) -> float:
+    """Height over width of a drawing."""
+    box = re.search(rb'viewBox="\S+ \S+ (\S+) (\S+)"', svg)
+    assert box is not None, "a drawing without a viewBox"
+    return float(box[2]) / float(box[1])
 
 
 def check_letters(texts: Iterable[str]) -> None:
@@ -102,8 +129,9 @@ def font_files() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _setting(brief: Brief, lang: str, size: float, figures: Sequence[tuple[str, bytes, str]]) -> dict[str, Any]:
+def _setting(brief: Brief, lang: str, size: float, figures: Sequence[Placed]) -> dict[str, Any]:
     """What Typst is given: the template, its text, the fonts and nothing of the machine."""
+    drawn = {key for key, *_ in figures}
     document = {
         "title": brief.title,
         "finding": brief.finding,
@@ -120,10 +148,14 @@ def _setting(brief: Brief, lang: str, size: float, figures: Sequence[tuple[str, 
                 "listed": part.listed,
                 "break_before": part.key == BREAK,
                 "tables": [
-                    {"headings": t.headings, "rows": t.rows, "note": t.note, "wide": _wide(t.rows)} for t in part.tables
+                    {"headings": t.headings, "rows": t.rows, "note": t.note, "text": t.text}
+                    for t in part.tables
+                    if part.key not in drawn or part.key not in INSTEAD
                 ],
                 "figures": [
-                    {"svg": svg.decode(), "alt": alt, "height": 62} for key, svg, alt in figures if key == part.key
+                    {"svg": svg.decode(), "alt": alt, "height_mm": height}
+                    for key, svg, alt, height in figures
+                    if key == part.key
                 ],
             }
             for part in brief.parts
@@ -137,10 +169,11 @@ def _setting(brief: Brief, lang: str, size: float, figures: Sequence[tuple[str, 
     }
 
 
-def _pages(setting: dict[str, Any]) -> int:
+def _found(setting: dict[str, Any], label: str) -> list[Any]:
+    """What the set pages say of themselves."""
     import typst
 
-    return int(json.loads(typst.query(selector="<pages>", field="value", one=True, **setting)))
+    return list(json.loads(typst.query(selector=f"<{label}>", field="value", **setting)))
 
 
 def _set(setting: dict[str, Any], day: date) -> bytes:
@@ -149,12 +182,6 @@ def _set(setting: dict[str, Any], day: date) -> bytes:
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     made: Any = typst.compile(**setting, format="pdf", pdf_standards=["ua-1"], timestamp=at)
     return bytes(made)
-
-
-def _wide(rows: Sequence[Sequence[str]]) -> int:
-    """The last column, where it holds words rather than figures; else none."""
-    last = len(rows[0]) - 1 if rows else -1
-    return last if any(len(row[last]) > 14 for row in rows) else -1
 
 
 @cache

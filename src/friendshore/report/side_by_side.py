@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from friendshore.report.sharing import HEADLINES
-from friendshore.report.typography import WIDTH, grid, millions, paragraph, percent, section
+from friendshore.report.typography import WIDTH, figure, grid, millions, paragraph, percent, section
+from friendshore.side_by_side import PARTIES
 
 if TYPE_CHECKING:
     from friendshore.report.account import Names
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 STILL = 500.0  # USD below which a row is left out
 SHOWN = 12  # countries and goods that are named
+STIRS = 5e-3  # a part by which something moves before it is named
 LIMIT = 65.0  # per cent that no outsider should supply more of, as the EU's benchmark has it
 Row = tuple[str, list[str]]
 
@@ -35,8 +39,17 @@ def side_by_side(found: Sides, names: Names) -> str:
         ),
         _table("By country", sides, _countries(sides, names)),
         _table(
-            "By group", sides, _money(_same(_keys(sides, "groups")), sides, lambda side, key: side.groups.get(key, 0.0))
+            "By group",
+            sides,
+            [
+                *_money(_same(_keys(sides, "groups")), sides, lambda side, key: side.groups.get(key, 0.0)),
+                (
+                    "foreign sellers (makers and licence owners outside)",
+                    [millions(sum(side.sellers.values()), sign=True) for side in sides],
+                ),
+            ],
         ),
+        _table("Final users in the parties, by industry", sides, _users(sides)),
         _table("By good, the parties' accounts", sides, _goods(sides)),
         _table("By instrument, what the parties gain", sides, _instruments(sides)),
         _table("The European Union's benchmarks, goods that reach them", sides, _benchmarks(sides)),
@@ -44,6 +57,15 @@ def side_by_side(found: Sides, names: Names) -> str:
         _table(
             f"Largest outside supplier, % of what the parties take (over {LIMIT:g} marked !)", sides, _suppliers(sides)
         ),
+    ]
+    parts[-1:-1] = [_table("The European Union's supply risk, as the Commission counts it", sides, _risk(sides))]
+    parts += [
+        _table("Effective protection of the parties' processors, %", sides, _protection(sides)),
+        _table("Bypass: bought outside by itself and inside other goods, t", sides, _bypass(sides)),
+        _table("Days of cover in public reserves", sides, _cover(sides)),
+        _table("Minerals in a product, USD for a unit, the parties", sides, _products(sides)),
+        _table("The same by country, where it moves most", sides, _by_place(sides, names)),
+        paragraph(_caveats(sides)),
     ]
     parts += [paragraph(f"{side.name} is not shared out: {side.unshared}.") for side in sides if side.unshared]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -173,3 +195,163 @@ def _suppliers(sides: Sequence[Side]) -> list[Row]:
         ]
         rows.append((good, cells))
     return rows
+
+
+def _users(sides: Sequence[Side]) -> list[Row]:
+    """Industries' gain, each with what it works for; then the same by area."""
+    usd = [{(i, a): v for i, a, v in side.users.select("industry", "area", "parties").iter_rows()} for side in sides]
+    keys = list(dict.fromkeys(key for each in usd for key in each))
+    rows = _money(
+        [(str(n), f"{i}, for {a}" if a not in (i, "other industry") else i) for n, (i, a) in enumerate(keys)],
+        sides,
+        lambda side, n: usd[sides.index(side)].get(keys[int(n)], 0.0),
+    )
+    areas = sorted({area for _, area in keys})
+    sums = [{area: sum(v for (_, a), v in each.items() if a == area) for area in areas} for each in usd]
+    return rows + [(f"all: {area}", [millions(each[area], sign=True) for each in sums]) for area in areas]
+
+
+def _risk(sides: Sequence[Side]) -> list[Row]:
+    held = [{g: (a, b) for g, a, b in side.risk.select("good", "before", "after").iter_rows()} for side in sides]
+    rows: list[Row] = []
+    for good in sorted({good for each in held for good in each}):
+        pairs = [each.get(good, (None, None)) for each in held]
+        if any(a is not None and b is not None and abs(b - a) >= 0.01 for a, b in pairs):
+            rows.append((good, [f"{_two(a)}→{_two(b)}" for a, b in pairs]))
+    return rows
+
+
+def _two(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _protection(sides: Sequence[Side]) -> list[Row]:
+    held = [dict(side.protection.select("good", "effective_protection_pct").iter_rows()) for side in sides]
+    stage = {g: s for side in sides for g, s in side.protection.select("good", "stage").iter_rows()}
+    goods = [g for g in stage if any(abs(each.get(g) or 0.0) >= 0.05 for each in held)]
+    order = {name: n for n, name in enumerate(("ore", "intermediate", "refined", "product", "scrap"))}
+    goods.sort(key=lambda good: (order.get(stage[good], len(order)), good))
+    return [(f"{stage[g]}: {g}", [percent((each.get(g) or 0.0) / 100, sign=True) for each in held]) for g in goods]
+
+
+def _bypass(sides: Sequence[Side]) -> list[Row]:
+    """Goods under a levy or duty whose imports fall most, by part; below each, what comes in inside other goods."""
+    held = [{row["good"]: row for row in side.bypass.iter_rows(named=True)} for side in sides]
+    most = {good: max(_moved(each.get(good)) for each in held) for each_ in held for good in each_}
+    rows: list[Row] = []
+    for good in sorted((good for good in most if most[good] > STIRS), key=lambda good: (-most[good], good))[:SHOWN]:
+        for key, words in (("direct", good), ("inside", "  inside other goods")):
+            cells = [
+                f"{figure(row[f'{key}_before_t'])}→{figure(row[f'{key}_after_t'])}" if row else ""
+                for row in (each.get(good) for each in held)
+            ]
+            rows.append((words, cells))
+    return rows
+
+
+def _moved(row: dict[str, float] | None) -> float:
+    """By which part what comes in of a good from outside, by itself or inside others, changes."""
+    if row is None:
+        return 0.0
+    pairs = [(row[f"{key}_before_t"], row[f"{key}_after_t"]) for key in ("direct", "inside")]
+    return max(abs(after - before) / before if before > 0.0 else 0.0 for before, after in pairs)
+
+
+def _cover(sides: Sequence[Side]) -> list[Row]:
+    held = [{(r["good"], r["holder"]): r for r in side.cover.iter_rows(named=True)} for side in sides]
+    keys = sorted({key for each in held for key in each})
+    return [
+        (
+            f"{good}, {holder}",
+            [
+                f"{row['days_a_year']:+.0f} a year, {row['held_days']:.0f} of {row['target_days']:.0f}" if row else ""
+                for row in (each.get((good, holder)) for each in held)
+            ],
+        )
+        for good, holder in keys
+    ]
+
+
+def _products(sides: Sequence[Side]) -> list[Row]:
+    """Products by area, with the cost before and the change; those that nowhere move are left out."""
+    rows: list[Row] = []
+    area = ""
+    tables = [_costs(side, PARTIES) for side in sides]
+    kinds = dict.fromkeys(
+        (a, p, u) for side in sides for p, u, a in side.products.select("product", "unit", "area").iter_rows()
+    )
+    for where, product, unit in sorted(kinds, key=lambda kind: kind[0]):
+        pairs = [each.get(product) for each in tables]
+        if not any(_dearer(pair) for pair in pairs):
+            continue
+        if where != area:
+            rows.append((where, ["" for _ in sides]))
+            area = where
+        rows.append((f"  {product}, {unit}", [_change(pair) for pair in pairs]))
+    return rows
+
+
+def _by_place(sides: Sequence[Side], names: Names) -> list[Row]:
+    """The product of each area that moves most among those priced, in every union and every other party."""
+    rows: list[Row] = []
+    best: dict[str, tuple[float, str]] = {}
+    for side in sides:
+        for row in side.products.filter((pl.col("place") == PARTIES) & (pl.col("before_usd") > 0)).iter_rows(
+            named=True
+        ):
+            moved = abs(row["after_usd"] / row["before_usd"] - 1.0)
+            if moved >= STIRS and moved > best.get(row["area"], (0.0, ""))[0]:
+                best[row["area"]] = (moved, row["product"])
+    for _, product in best.values():
+        tables = [
+            {
+                p: (a, b)
+                for p, a, b in side.products.filter(pl.col("product") == product)
+                .select("place", "before_usd", "after_usd")
+                .iter_rows()
+            }
+            for side in sides
+        ]
+        union = {c for side in sides for c, u in side.countries.select("country", "union").iter_rows() if u}
+        where = sorted({place for each in tables for place in each} - {PARTIES} - union)
+        rows.append((product, ["" for _ in sides]))
+        rows += [(f"  {names.of(place)}", [_change(each.get(place)) for each in tables]) for place in where]
+    return rows
+
+
+def _costs(side: Side, place: str) -> dict[str, tuple[float | None, float | None]]:
+    held = side.products.filter(pl.col("place") == place)
+    return {p: (a, b) for p, a, b in held.select("product", "before_usd", "after_usd").iter_rows()}
+
+
+def _dearer(pair: tuple[float | None, float | None] | None) -> bool:
+    if pair is None or pair[0] is None or pair[1] is None:
+        return False
+    return abs(pair[1] / pair[0] - 1.0) >= STIRS if pair[0] > 0 else False
+
+
+def _change(pair: tuple[float | None, float | None] | None) -> str:
+    if pair is None or pair[0] is None or pair[1] is None:
+        return "-"
+    return f"{figure(pair[0])}, {percent(pair[1] / pair[0] - 1.0, sign=True)} %"
+
+
+def _caveats(sides: Sequence[Side]) -> str:
+    said = [
+        "Uses by industry are those of the European Union, applied everywhere.",
+        "A product's cost is that of its minerals alone, at what buyers pay on average; - where they take none of one.",
+        "Supply risk takes substitution as nought, so it is an upper bound.",
+    ]
+    unrated = sorted(
+        {
+            good
+            for side in sides
+            for good, part in side.risk.select("good", "unrated").iter_rows()
+            if (part or 0.0) > 0.005
+        }
+    )
+    if unrated:
+        said.append(
+            f"Part of the world's output has no governance indicator, and counts as the mean of the rest: {', '.join(unrated)}."
+        )
+    return " ".join(said)

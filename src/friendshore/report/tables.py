@@ -68,7 +68,7 @@ def staged(folder: Path) -> Iterator[Stage]:
         stage.path.mkdir()
     except OSError as error:
         hint = "name a folder that you may write to"
-        raise _refused(folder, "not-writable", _reason(error), hint) from None
+        raise _refused(folder, "not-writable", reason(error), hint) from None
     try:
         yield stage
     finally:
@@ -104,18 +104,34 @@ def put(stage: Stage, tables: Mapping[str, pl.DataFrame], about: Mapping[str, An
             table.write_parquet(stage.path / f"{name}.parquet")
             table.write_csv(stage.path / f"{name}.csv")
         (stage.path / ACCOUNT).write_text(account, encoding="utf-8")
-        files = {path.name: _sealed(path, tables.get(path.stem)) for path in sorted(stage.path.iterdir())}
-        manifest = json.dumps({**about, "files": files}, indent=1, allow_nan=False)
-        (stage.path / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-        _rename(stage)
+        seal(stage, about, {name: table.height for name, table in tables.items()})
     except OSError as error:
-        raise NotWritten(f"the tables could not be written to '{stage.folder}': {_reason(error)}") from error
+        raise NotWritten(f"the tables could not be written to '{stage.folder}': {reason(error)}") from error
 
 
-def _sealed(path: Path, table: pl.DataFrame | None) -> dict[str, str | int]:
+def seal(stage: Stage, about: Mapping[str, Any], rows: Mapping[str, int]) -> None:
+    """The manifest of a filled stage, every file with its SHA-256; then the folder takes its name.
+
+    Parameters
+    ----------
+    about : what the manifest says first
+    rows : of the tables, by the stem of their files
+
+    Raises
+    ------
+    OSError   a disk that is full, a folder that was taken meanwhile
+    """
+    paths = sorted(path for path in stage.path.rglob("*") if path.is_file())
+    files = {path.relative_to(stage.path).as_posix(): _sealed(path, rows.get(path.stem)) for path in paths}
+    manifest = json.dumps({**about, "files": files}, indent=1, allow_nan=False, ensure_ascii=False)
+    (stage.path / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+    _rename(stage)
+
+
+def _sealed(path: Path, rows: int | None) -> dict[str, str | int]:
     held = path.read_bytes()
-    rows = {} if table is None else {"rows": table.height}
-    return {"sha256": hashlib.sha256(held).hexdigest(), "bytes": len(held), **rows}
+    counted = {} if rows is None or path.suffix not in (".csv", ".parquet") else {"rows": rows}
+    return {"sha256": hashlib.sha256(held).hexdigest(), "bytes": len(held), **counted}
 
 
 def _rename(stage: Stage) -> None:
@@ -142,8 +158,11 @@ def _check_replaceable(folder: Path) -> None:
     try:
         held = {path.name for path in folder.iterdir()}
         known = set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]) if MANIFEST in held else set()
+        for inside in sorted({name.partition("/")[0] for name in known if "/" in name} & held):
+            below = (path for path in (folder / inside).rglob("*") if not path.is_dir())
+            held = (held - {inside}) | {path.relative_to(folder).as_posix() for path in below}
     except OSError as error:
-        raise _refused(folder, "not-readable", _reason(error), "name another folder") from None
+        raise _refused(folder, "not-readable", reason(error), "name another folder") from None
     except (ValueError, KeyError, TypeError):
         known = set()
     strangers = sorted(held - known - {MANIFEST}) or sorted(held if not known else ())
@@ -152,7 +171,8 @@ def _check_replaceable(folder: Path) -> None:
         raise _refused(folder, "not-empty", f"it holds files that are no tables of ours: {some}", "name another folder")
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """What the system says of a failed write."""
     return (error.strerror or str(error)).lower()
 
 

@@ -21,7 +21,7 @@ from friendshore.world.chain import DROPPED_BELOW, USE_AT_LEAST, Chain, kept_rou
 from friendshore.world.imports.rows import Import
 from friendshore.world.output import Figure
 from friendshore.world.own_output import series
-from friendshore.world.own_trade import Declared, source_id
+from friendshore.world.own_trade import Declared, places_of, source_id
 from friendshore.world.reconcile import Target
 from friendshore.world.sectors import Row
 from friendshore.world.tables import COLUMNS, World
@@ -336,6 +336,7 @@ def _published(world: World, imports: Sequence[Import]) -> dict[tuple[str, str],
         (row["stage"], row["country"]): (row["published_pct"], row["published_t"])
         for row in world.shares.filter(pl.col("status") == "binds").iter_rows(named=True)
     }
+    place = places_of(world)
     for one in imports:
         for rung in sectors.rows("ladder"):
             if rung["publisher"] != "usgs":
@@ -343,12 +344,25 @@ def _published(world: World, imports: Sequence[Import]) -> dict[tuple[str, str],
             made: dict[str, float] = defaultdict(float)
             for country, tonnes in series(one, rung).select("country", "amount").iter_rows():
                 made[country] += tonnes
-            total = sum(made.values()) + _other(one, rung["commodity"], rung["detail"])
+            other = _other(one, rung["commodity"], rung["detail"])
+            silent = {} if other or not made else _silent(world, rung, {place[country] for country in made})
+            total = sum(made.values()) + other + sum(silent.values())
             for (stage, country), (_, tonnes) in list(found.items()):
-                if stage == rung["stage"] and total > 0.0:
-                    told = made.get(country, 0.0)
+                told = made.get(country, silent.get(country))
+                if stage == rung["stage"] and total > 0.0 and told is not None:
                     found[stage, country] = 100.0 * told / total, (told if tonnes is not None else None)
     return found
+
+
+def _silent(world: World, rung: Row, told: Container[str]) -> dict[str, float]:
+    """What the world has of a series, in the publisher's tonnes, where a file says nothing: no figure is no nought."""
+    made = shares.ours(rung["ours"], world.activities, world.recipes)
+    both = world.shares.filter((pl.col("stage") == rung["stage"]) & (pl.col("status") == "binds")).drop_nulls(
+        "published_t"
+    )
+    ours, published = float(both["ours_t"].sum()), float(both["published_t"].sum())
+    scale = published / ours if ours > 0.0 and published > 0.0 else 1.0
+    return {country: tonnes * scale for country, tonnes in made.items() if country not in told}
 
 
 def _other(one: Import, commodity: str, detail: str) -> float:

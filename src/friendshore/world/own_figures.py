@@ -473,10 +473,16 @@ def _plain(given: Given) -> float | tuple[str, str, str, str]:
     return value
 
 
+_GROUPED = re.compile(r"\d{1,3}([,'’\s]\d{3})+\b")  # 30,000 or 30 000
+
+
 def _usd_t(given: Given, names: _Names) -> float | tuple[str, str, str, str]:
     """A price in words, in USD per contained tonne; or what is wrong with it."""
     good, example = given.good or "", f"such as 61 USD per kg of {given.good}"
     words = price_words(given.value) if isinstance(given.value, str) else None
+    if words is None and (grouped := _GROUPED.match(str(given.value))):
+        plain = re.sub(r"\D", "", grouped[0])
+        return ("wrong-type", f"{grouped[0]} is no number: thousands are not set apart", "value", f"write {plain}")
     if words is None or words.value is None or words.currency is None:
         return ("no-unit", f"{given.value} of which currency, per what mass of what?", "value", example)
     if words.currency != "USD":

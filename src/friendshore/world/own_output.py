@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from friendshore.errors import InputRefused, Problem
 from friendshore.world import flows, own_figures, sectors
-from friendshore.world.imports.rows import Import
+from friendshore.world.imports.rows import ASTRAY, Import
 from friendshore.world.output import Figure
 from friendshore.world.own_trade import source_id, taken
 from friendshore.world.sectors import Row
@@ -24,12 +25,17 @@ def levels_of(world: World, imports: Sequence[Import], place: Mapping[str, str])
     """Levels of processes by country out of the files' tables of output, as the plan reads the publisher's series.
 
     A figure that the world rests on already is none of them: it was weighed against the others when the world was built.
+
+    Raises
+    ------
+    InputRefused   a series in another unit than it says: its makers' output is `ASTRAY` times what the world has, or less
     """
     made = world.activities.filter(pl.col("id").is_in(world.recipes["activity"].implode()))
     runs, own = set(made["process"]), set(world.countries["code"])
     rests_on = reported(world)
     by_hand = {(row["process"], row["country"]): float(row["level_t"]) for row in sectors.rows("levels")}
     found: dict[tuple[str, str], Figure] = {}
+    problems: list[Problem] = []
     for one in imports:
         for row in sectors.rows("production"):
             if row["publisher"] != "usgs" or row["process"] not in runs:
@@ -40,13 +46,30 @@ def levels_of(world: World, imports: Sequence[Import], place: Mapping[str, str])
             for country, tonnes in series(one, row).select("country", "amount").iter_rows():
                 if place[country] in own:
                     total[place[country]] += tonnes * scale
+            problems += _off_by_units(one, row, total, rests_on)
             for country, tonnes in total.items():
                 key = row["process"], country
                 left = tonnes - sum(by_hand.get((process, country), 0.0) for process in less)
                 if left <= 0.0 or key in by_hand or abs(left - rests_on.get(key, 0.0)) <= SAME * left:
                     continue
                 found[key] = Figure(left, source_id(one), "+".join(taken(one)), "A", row["note"])
+    if problems:
+        raise InputRefused(problems)
     return found
+
+
+def _off_by_units(
+    one: Import, row: Row, told: Mapping[str, float], rests_on: Mapping[tuple[str, str], float]
+) -> list[Problem]:
+    """A series whose makers together are far from what the world has of them: kilograms, tonnes and kilotonnes mixed up."""
+    both = [country for country in told if told[country] > 0.0 and rests_on.get((row["process"], country), 0.0) > 0.0]
+    now, was = (sum(t[c] for c in both) for t in (told, {c: rests_on[row["process"], c] for c in both}))
+    if not both or 1.0 / ASTRAY < now / was < ASTRAY:
+        return []
+    series = ", ".join(filter(None, (row["commodity"], row["detail"])))
+    message = f"{series}: {now:,.4g} t in {', '.join(both[:4])}, where the world has {was:,.4g} t"
+    hint = "its column of units looks wrong by a thousand: kilograms, metric tons or thousand metric tons"
+    return [Problem("wrong-unit", message, None, one.file, hint)]
 
 
 def reported(world: World) -> dict[tuple[str, str], float]:

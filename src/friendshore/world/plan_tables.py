@@ -30,7 +30,6 @@ TABLES: dict[str, tuple[str, ...]] = {
     "own_exports": ("good", "country", *ORIGIN),
     "relabel": ("good", "exporter", "importer", "to_exporter", "to_importer", *ORIGIN),
     "routes": ("good", "exporter", "importer", "flow_t", *ORIGIN),
-    "own_exports": ("good", "country", *ORIGIN),
     "final_use": ("good", "country", "use_t", *ORIGIN),
     "wholly_intermediate": ("good", *ORIGIN),
     "stocks": ("good", "country", "change_t", "error_t", *ORIGIN),

@@ -2,7 +2,8 @@
 
 Trade statistics record the last country of dispatch. `to_origin` replaces dispatch by origin, assuming that a country's
 exports and its use mix own output and imports in proportion. Reports that no mixing can produce (more exported than made
-and bought) are first cut by `cap_exports`, which says what it cut. Which reports to trust is left to `world.build`.
+and bought, or goods that nobody made) are first cut by `cap_exports`, which says what it cut. Which reports to trust is left
+to `world.build`.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def to_origin(production: Array, trade: Array, apart: Sequence[int] = ()) -> Tra
 
     Raises
     ------
-    ValueError   a country exports more than it makes and buys
+    ValueError   a country exports more than it makes and buys, or goods go round that nobody made
 
     Source: Kastner, Kastner and Nonhebel (2011), Ecological Economics 70, 1032-1040.
     """
@@ -58,6 +59,8 @@ def to_origin(production: Array, trade: Array, apart: Sequence[int] = ()) -> Tra
         raise ValueError(
             f"exports exceed supply in {np.flatnonzero(exports > throughput * (1.0 + 1e-9) + 1e-9).tolist()}"
         )
+    if unmade(production, trade).any():
+        raise ValueError(f"nobody made what is sent on by {np.flatnonzero(unmade(production, trade)).tolist()}")
     share = np.divide(trade, throughput[:, None], out=np.zeros_like(trade), where=throughput[:, None] > 0.0)
     origin = np.linalg.solve(np.eye(len(production)) - share.T, np.diag(production))
     use = np.maximum(throughput - exports, 0.0)
@@ -86,7 +89,7 @@ def _apart(production: Array, trade: Array, apart: Sequence[int]) -> Traced:
 def cap_exports(production: Array, trade: Array, keep: float = 0.0, apart: Sequence[int] = ()) -> tuple[Array, Array]:
     """Trade cut so that no country sends on more than it made and bought, and what was cut from each.
 
-    `keep` is the share of own output and imports that stays at the least. Cutting one country's exports lowers another's
+    `keep` is the share of own output and imports that stays at the least; what nobody made (`unmade`) is cut too. Cutting one country's exports lowers another's
     imports, so the cut is repeated until it no longer changes anything (every pass only lowers flows, so it ends).
 
     Parameters
@@ -113,7 +116,28 @@ def cap_exports(production: Array, trade: Array, keep: float = 0.0, apart: Seque
             break
         factor = np.where(over, np.divide(supply, exports, out=np.ones_like(supply), where=exports > 0.0), 1.0)
         after *= factor[:, None]
+    after[unmade(production, after)] = 0.0
     return after, before.sum(axis=1) - after.sum(axis=1)
+
+
+def unmade(production: Array, trade: Array) -> npt.NDArray[np.bool_]:
+    """Who sends on what nobody made: countries that neither make a good nor buy it, directly or not, of one who does.
+
+    Parameters
+    ----------
+    production : (N,)    t
+    trade      : (N, N)  t   the diagonal is ignored
+
+    Returns
+    -------
+    (N,) bool; what they send each other has no origin
+    """
+    sends = trade > 0.0
+    np.fill_diagonal(sends, False)
+    reached = production > 0.0
+    while (more := reached | sends[reached].any(axis=0)).sum() > reached.sum():
+        reached = more
+    return np.asarray(~reached & sends.any(axis=1))
 
 
 def balance(seed: Array, rows: Array, columns: Array, upper: Array | None = None, rounds: int = 5000) -> Array:

@@ -7,6 +7,7 @@ layout with named columns and ISO codes is read too. The code files of the relea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import polars as pl
@@ -29,6 +30,7 @@ COUNTRY_CODES = {
 }  # fmt: skip
 PRODUCT_CODES = {"CEPII product codes": ({"code": ("code",), "name": ("description",)}, ("code", "name"))}
 NUMERIC = ("value", "weight")
+SHOWN = 200  # rows that tell how countries are written
 SCHEMA = {
     "year": pl.String,
     "exporter": pl.String,
@@ -54,11 +56,16 @@ def read(path: Path, wanted: Callable[[str], bool], year: str | None = None) -> 
     numbers, place = table.numbers, table.place
     value_at, product_at, year_at, width = place["value"], place["product"], place["year"], len(table.heading)
     seen: dict[tuple[str, str, str, str], tuple[int, float]] = {}
+    twins: dict[tuple[str, str, str, str, float], int] = {}
     years: set[str] = set()
     products: set[str] = set()
-    find = places.finder(codes)
+    records = iter(table.records)
+    head = list(islice(records, SHOWN))
+    sides = (place["exporter"], place["importer"])
+    shown = (cells[side] for _, cells in head for side in sides if len(cells) > side)
+    find = places.finder(codes, alpha2=places.two_letters(shown))
     product_of = _products(table, known)
-    for line, cells in table.records:
+    for line, cells in chain(head, records):
         book.rows += 1
         amount = 0.0
         try:
@@ -85,6 +92,10 @@ def read(path: Path, wanted: Callable[[str], bool], year: str | None = None) -> 
                 first, before = seen[key]
                 same = "the same row" if before == amount else "the same trade with another value"
                 raise Unreadable("", " ".join(key), f"{same} stands on line {first}")
+            twin = (when, exporter, importer, product, amount)
+            if not {exporter, importer} & places.SEVERAL and twins.setdefault(twin, line) != line:
+                words = " > ".join(key[1:3])
+                raise Unreadable("", words, f"one country under two codes: the same trade stands on line {twins[twin]}")
             weight = numbers.read(cells[place["weight"]], table.name("weight"))
             seen[key] = (line, amount)
             book.nowhere(((cells[place["exporter"]], exporter), (cells[place["importer"]], importer)), amount)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -79,10 +79,21 @@ def listed() -> Places:
     return Places(words, alpha2, names, remainder)
 
 
-def finder(codes: Mapping[str, str]) -> Callable[[str, str], str]:
+def two_letters(shown: Iterable[str]) -> bool:
+    """Whether a file writes countries as ISO alpha-2, by the words that it shows: more than half of them are such codes.
+
+    >>> two_letters(["CN", "NA", "US"]), two_letters(["156", "516", "NA"])
+    (True, False)
+    """
+    words = [word.strip().upper() for word in shown]
+    return 2 * sum(word in listed().alpha2 for word in words) > len(words)
+
+
+def finder(codes: Mapping[str, str], *, alpha2: bool = False) -> Callable[[str, str], str]:
     """A reader of country words for one file: `find(word, column)` gives a code, 'XNS' for a word of no known country.
 
-    `codes` are those that the file brings along, number -> ISO alpha-3 or name; they are asked first.
+    `codes` are those that the file brings along, number -> ISO alpha-3 or name; they are asked first. With `alpha2` the file's
+    countries are ISO alpha-2, and `NA` is Namibia.
 
     Raises (when called)
     ------
@@ -95,7 +106,7 @@ def finder(codes: Mapping[str, str]) -> Callable[[str, str], str]:
         if word not in cached:
             text = word.strip()
             named = codes.get(text.lstrip("0") or "0")
-            cached[word] = (words.find(named) if named else None) or words.find(text)
+            cached[word] = (words.find(named) if named else None) or (words.find2 if alpha2 else words.find)(text)
         found = cached[word]
         if found == TOTAL:
             raise Unreadable(column, word.strip(), "a world total: it stands beside its parts")

@@ -159,6 +159,8 @@ def _number(text: str) -> float:
         raise Unreadable("Value", text, "withheld by the publisher")
     if plain.upper() in ("NA", "", "XX", "LARGE", "MODERATE", "SMALL"):
         raise Unreadable("Value", text, "not available")
-    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?|\d+(\.\d+)?", plain) is None:
+    if re.fullmatch(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?", plain) is None:
         raise Unreadable("Value", text, "not a number")
+    if plain.startswith("-"):
+        raise Unreadable("Value", text, "negative or not finite")
     return float(plain.replace(",", ""))

@@ -1,0 +1,188 @@
+"use strict";
+// Draws the figures, sorts and filters the tables, and opens a number to what stands behind it. Fetches nothing.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const say = data.say;
+  const byId = id => document.getElementById(id);
+  document.body.classList.add("js");
+  const country = byId("country"), mineral = byId("mineral");
+
+  // -- figures: drawn when they come near, so that the page opens at once
+  const plain = { displaylogo: false, responsive: true, scrollZoom: false, locale: "en",
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "toImage", "autoScale2d"] };
+  const shown = new Set();
+  const chosenIn = spec => {
+    const own = new Set(spec.data.map(t => t.meta && t.meta.mineral).filter(Boolean));
+    return own.has(mineral.value) ? mineral.value : spec.mineral;
+  };
+  const narrowed = spec => spec.data.map(trace => {
+    const t = { ...trace, meta: undefined };
+    if (trace.meta && trace.meta.mineral) t.visible = trace.meta.mineral === chosenIn(spec);
+    const code = country.value;
+    if (code && trace.ids && trace.meta && trace.meta.by !== "good" && trace.marker) {
+      const hit = trace.ids.map(id => id.split(" ").includes(code));
+      if (hit.some(Boolean)) {
+        t.marker = { ...trace.marker, opacity: hit.map(h => h ? 1 : 0.25) };
+      }
+    }
+    delete t.ids;
+    return t;
+  });
+  const draw = plot => {
+    const spec = data.specs[plot.dataset.figure];
+    const layout = { ...spec.layout };
+    if (spec.heights) layout.height = spec.heights[chosenIn(spec)] || layout.height;
+    if (plot.clientWidth < 560) {
+      layout.font = { ...layout.font, size: 11 };
+      layout.margin = { ...layout.margin, l: 4, r: 4 };
+    }
+    Plotly.react(plot, narrowed(spec), layout, plain).then(() => {
+      plot.querySelectorAll(".modebar-btn").forEach(b => b.setAttribute("aria-label", b.dataset.title || ""));
+    });
+    shown.add(plot);
+  };
+  const near = new IntersectionObserver(seen => seen.forEach(one => {
+    if (one.isIntersecting && !shown.has(one.target)) draw(one.target);
+  }), { rootMargin: "600px" });
+  document.querySelectorAll(".plot").forEach(plot => near.observe(plot));
+
+  document.querySelectorAll("a.svg").forEach(a => { a.href = a.closest("figure").querySelector("img.still").src; });
+
+  // -- tables
+  const amount = cell => cell.dataset.v === undefined ? cell.textContent.trim().toLowerCase() : parseFloat(cell.dataset.v);
+  const sort = (table, k, th) => {
+    const up = th.getAttribute("aria-sort") === "descending";
+    table.querySelectorAll("th[aria-sort]").forEach(other => other.setAttribute("aria-sort", "none"));
+    th.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const rows = [...table.tBodies[0].rows];
+    rows.sort((a, b) => {
+      const x = amount(a.cells[k]), y = amount(b.cells[k]);
+      if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
+      return (x < y ? -1 : x > y ? 1 : 0) * (up ? 1 : -1);
+    });
+    table.tBodies[0].append(...rows);
+  };
+  const filter = table => {
+    const words = (table.dataset.filter || "").toLowerCase();
+    let left = 0;
+    for (const row of table.tBodies[0].rows) {
+      const codes = (row.dataset.countries || "").split(" ");
+      const mine = !country.value || !row.dataset.countries || codes.includes(country.value);
+      const good = !mineral.value || !row.dataset.mineral || row.dataset.mineral === mineral.value;
+      const text = !words || row.textContent.toLowerCase().includes(words);
+      row.hidden = !(good && text && (mine || table.dataset.keep === "all"));
+      row.classList.toggle("chosen", Boolean(country.value) && codes.includes(country.value));
+      left += row.hidden ? 0 : 1;
+    }
+    const count = table.closest("details").querySelector(".count");
+    if (count) count.textContent = say.rows.replace("{n}", left);
+  };
+  const csv = table => {
+    const quote = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    const cell = c => quote(c.dataset.v === undefined ? c.textContent.trim() : c.dataset.v);
+    const rows = [...table.rows].filter(row => !row.hidden).map(row => [...row.cells].filter(c => !c.classList.contains("open")).map(cell).join(","));
+    return "\ufeff" + rows.join("\r\n") + "\r\n";
+  };
+  document.querySelectorAll("table.figures").forEach(table => {
+    [...table.tHead.rows[0].cells].forEach((th, k) => {
+      const button = th.querySelector("button");
+      if (button) button.addEventListener("click", () => sort(table, k, th));
+    });
+    const box = table.closest("details");
+    box.querySelector("input").addEventListener("input", event => { table.dataset.filter = event.target.value; filter(table); });
+    box.querySelector(".csv").addEventListener("click", () => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([csv(table)], { type: "text/csv" }));
+      link.download = `${table.dataset.name}.csv`;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    });
+  });
+
+  // -- what stands behind a number
+  const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+  const link = source => {
+    const item = element("li", "");
+    item.append([source.publisher, source.title, source.year].filter(Boolean).join(", "));
+    if (/^https?:/.test(source.url || "")) {
+      const a = element("a", source.url);
+      a.href = source.url;
+      a.rel = "noreferrer";
+      item.append(" ", a);
+    }
+    return item;
+  };
+  const listed = (items, make) => {
+    const list = document.createElement("ul");
+    items.forEach(one => list.append(make(one)));
+    return list;
+  };
+  const linesOf = (codes, goods) => {
+    let rows = [];
+    codes.forEach(code => (data.lines[code] || []).forEach(([item, good, usd]) => rows.push([code, item, good, usd])));
+    if (goods.length) rows = rows.filter(row => goods.includes(row[2]));
+    return rows.sort((a, b) => Math.abs(b[3]) - Math.abs(a[3]));
+  };
+  const usd = value => new Intl.NumberFormat(data.lang, { maximumFractionDigits: 0, signDisplay: "exceptZero" }).format(value);
+  const open = button => {
+    const row = button.closest("tr"), table = button.closest("table");
+    const body = byId("why-body");
+    body.replaceChildren();
+    const codes = (row.dataset.countries || "").split(" ").filter(Boolean);
+    const goods = (row.dataset.goods || "").split(" ").filter(Boolean);
+    byId("why-title").textContent = [...row.cells].filter(c => c.tagName === "TH" || !c.classList.contains("n") && !c.classList.contains("open")).map(c => c.textContent.trim()).filter(Boolean).join(" · ");
+    const figures = document.createElement("dl");
+    [...row.cells].forEach((c, k) => {
+      if (!c.classList.contains("n")) return;
+      figures.append(element("dt", table.tHead.rows[0].cells[k].textContent.trim()), element("dd", c.textContent.trim()));
+    });
+    body.append(figures, element("h3", say.equation));
+    body.append(listed(table.dataset.equations.split(" ").filter(Boolean), key => element("li", data.equations[key])));
+    const lines = linesOf(codes, goods);
+    if (lines.length) {
+      body.append(element("h3", say.lines));
+      const total = lines.reduce((sum, line) => sum + line[3], 0);
+      const kept = lines.slice(0, 12), rest = lines.slice(12).reduce((sum, line) => sum + line[3], 0);
+      body.append(listed(kept, ([code, item, good, value]) =>
+        element("li", `${data.countries[code] || code}, ${data.items[item] || item}${good ? ", " + (data.goods[good] || good) : ""}: ${usd(value)}`)));
+      if (lines.length > 12) body.append(element("p", say.rest.replace("{n}", lines.length - 12).replace("{usd}", usd(rest))));
+      body.append(element("p", say.sum.replace("{usd}", usd(total))));
+    }
+    const clauses = data.clauses.filter(c => c.goods.length === 0 || !goods.length || c.goods.some(g => goods.includes(g)));
+    body.append(element("h3", say.clauses));
+    body.append(listed(clauses, c => {
+      const item = element("li", "");
+      const a = element("a", c.id);
+      a.href = `#clause-${c.id}`;
+      a.addEventListener("click", () => byId("why").close());
+      item.append(a, c.article ? `, ${c.article}` : "", c.illustrative ? ` – ${say.illustrative}` : "");
+      return item;
+    }));
+    const named = new Set((goods.length ? goods : []).flatMap(g => data.good_sources[g] || []));
+    codes.flatMap(c => data.country_sources[c] || []).forEach(s => { if (!goods.length) named.add(s); });
+    if (named.size) {
+      body.append(element("h3", say.sources));
+      body.append(listed([...named].filter(s => data.sources[s]), s => link(data.sources[s])));
+    }
+    byId("why").showModal();
+  };
+  document.addEventListener("click", event => {
+    const button = event.target.closest("button.why");
+    if (button) open(button);
+  });
+  byId("why-close").addEventListener("click", () => byId("why").close());
+
+  // -- the choices
+  const choose = () => {
+    document.querySelectorAll("table.figures").forEach(filter);
+    shown.forEach(draw);
+    const said = [country.value && country.selectedOptions[0].textContent, mineral.value && mineral.selectedOptions[0].textContent].filter(Boolean);
+    byId("said").textContent = said.length ? say.chosen.replace("{what}", said.join(", ")) : "";
+  };
+  country.addEventListener("change", choose);
+  mineral.addEventListener("change", choose);
+  document.querySelectorAll("table.figures").forEach(filter);
+  if (country.value || mineral.value) choose();
+  // On paper every table that was left closed stays closed; what was opened is printed.
+  window.addEventListener("beforeprint", () => document.querySelectorAll("details.sources, details.open-number").forEach(d => { d.open = true; }));
+})();

@@ -1,0 +1,159 @@
+"""What is a figure about? A study with the world and the agreement behind it, the reader's language and the country viewed from.
+
+Every figure reads this and nothing else. What several figures ask for stands here once: names, sides, prices, chains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from friendshore.faces import Lane, Quota
+from friendshore.headline import CODE, Places, places
+from friendshore.run import DEFAULT, Assumptions, compare, measures
+from friendshore.world.show import STAGES
+
+if TYPE_CHECKING:
+    from friendshore.agreement.document import Agreement
+    from friendshore.faces import Wedge
+    from friendshore.outcome import Outcome
+    from friendshore.report.words import Words
+    from friendshore.study import Study
+    from friendshore.world.tables import World
+
+MARK = "\u2020"  # beside what rests on an illustrative level
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A study as figures need it.
+
+    Parameters
+    ----------
+    view : code of the country or customs union that the report speaks to; None for all parties
+    assume, shocks : those that the study was run with
+    """
+
+    study: Study
+    words: Words
+    view: str | None
+    world: World
+    deal: Agreement
+    assume: Assumptions = DEFAULT
+    shocks: tuple[Wedge, ...] = ()
+
+    @property
+    def before(self) -> Outcome:
+        return self.study.outcomes["before"]
+
+    @property
+    def after(self) -> Outcome:
+        return self.study.outcomes["agreement"]
+
+    @cached_property
+    def at(self) -> Places:
+        return places(self.world, frozenset(self.study.parties))
+
+    @cached_property
+    def minerals(self) -> dict[str, str]:
+        """Good -> mineral."""
+        return dict(self.world.goods.select("id", "mineral").iter_rows())
+
+    @cached_property
+    def order(self) -> dict[str, int]:
+        """Stage -> its place along the chain."""
+        return {stage: k for k, stage in enumerate(STAGES)}
+
+    @cached_property
+    def chosen(self) -> str:
+        """The good that the agreement levies most, or else floors first, or else moves most: figures open on its mineral."""
+        levied = self.study.levies.group_by("good").agg(pl.col("levy_usd").sum()).sort(["levy_usd", "good"])
+        if levied.height:
+            return str(levied["good"][-1])
+        if self.study.floors.height:
+            return str(self.study.floors["good"][0])
+        moved = self.changes.group_by("good").agg(usd=pl.col("usd").abs().sum()).sort(["usd", "good"])
+        return str(moved.filter(pl.col("good") != "")["good"][-1])
+
+    @cached_property
+    def limited(self) -> dict[str, Lane]:
+        """Clause -> the flow that a licence or quota of one exporter limits."""
+        wedges = measures(self.world, self.deal, self.study.as_of, self.assume)[0]
+        return {w.clause: w.lane for w in wedges if isinstance(w, Quota) and len(w.lane.exporters) == 1}
+
+    @cached_property
+    def illustrative(self) -> frozenset[str]:
+        """Goods whose floor stands on an illustrative level."""
+        return frozenset(self.study.floors.filter(pl.col("illustrative"))["good"])
+
+    @cached_property
+    def viewed(self) -> frozenset[str]:
+        """Accounts of the view: the country, or the members of the union and its budget; all parties' without a view."""
+        if self.view is None:
+            return self.at.inside
+        return frozenset({self.view, *(code for code, union in self.at.union.items() if union == self.view)})
+
+    @cached_property
+    def changes(self) -> pl.DataFrame:
+        """country, item, good, usd: agreement less status quo, every line of every account."""
+        keys = ["country", "item", "good"]
+        both = self.before.by_good.join(self.after.by_good, on=keys, how="full", suffix="_after", coalesce=True)
+        usd = pl.col("usd_after").fill_null(0.0) - pl.col("usd").fill_null(0.0)
+        return both.select(*keys, usd=usd).sort(keys)
+
+    @cached_property
+    def gains(self) -> dict[str, float]:
+        """Holder of an account -> change of it, USD a year."""
+        table = compare(self.before, self.after).by_country().group_by("country").agg(pl.col("usd").sum())
+        return {code: float(usd) for code, usd in table.sort("country").iter_rows()}
+
+    def mineral_goods(self, mineral: str) -> list[str]:
+        """Goods of a mineral, along its chain."""
+        stage = self.at.stage
+        held = [good for good, one in self.minerals.items() if one == mineral]
+        return sorted(held, key=lambda good: (self.order.get(stage.get(good, ""), 9), good))
+
+    def name(self, code: str) -> str:
+        """A holder's name in the reader's language."""
+        return self.words.country(code) if len(code) <= CODE else code.replace(" (parent company)", "")
+
+    def good(self, good: str) -> str:
+        """A good's name, marked where its floor is illustrative."""
+        return self.words.good(good) + (f" {MARK}" if good in self.illustrative else "")
+
+    def paid(self, outcome: Outcome, holders: Iterable[str]) -> dict[str, float]:
+        """Good -> mean price at the gate of some buyers, USD/t, weighted by what they take in the status quo."""
+        weight = (
+            self.before.flows.filter(pl.col("importer").is_in(list(holders)))
+            .group_by("good", country="importer")
+            .agg(pl.col("t").sum())
+        )
+        priced = outcome.indices.join(weight.filter(pl.col("t") > 0), on=["good", "country"])
+        mean = priced.group_by("good").agg(v=(pl.col("usd_t") * pl.col("t")).sum() / pl.col("t").sum()).sort("good")
+        return {good: float(v) for good, v in mean.iter_rows()}
+
+    def sold(self, outcome: Outcome, holders: Iterable[str]) -> dict[str, float]:
+        """Good -> mean price at the gate of some producers, USD/t, weighted by output of the base year."""
+        weight = self.before.output.filter(pl.col("country").is_in(list(holders)) & (pl.col("base_t") > 0))
+        priced = outcome.prices.join(weight.select("good", "country", "base_t"), on=["good", "country"])
+        mean = priced.group_by("good").agg(v=(pl.col("usd_t") * pl.col("base_t")).sum() / pl.col("base_t").sum())
+        return {good: float(v) for good, v in mean.sort("good").iter_rows()}
+
+    def caption(self, goods: Iterable[str] = ()) -> str:
+        """World, outcome and, where one of the goods drawn carries the mark, what the mark says."""
+        said = [
+            self.words.say(
+                "figure.caption",
+                world=self.study.world_name,
+                deal=self.study.deal_id,
+                day=self.words.day(self.study.as_of),
+                outcome=self.after.digest,
+            )
+        ]
+        if self.illustrative.intersection(goods):
+            said.append(self.words.say("figure.illustrative", mark=MARK))
+        return " ".join(said)

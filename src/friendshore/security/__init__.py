@@ -1,0 +1,1 @@
+"""How safe a supply is: the European Union's supply risk and benchmarks, recycling, days of cover."""
