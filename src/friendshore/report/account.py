@@ -119,8 +119,13 @@ def account(
 
 def _named(digests: Mapping[str, str]) -> str:
     """The digits that name what was run and what came out."""
+    from importlib.metadata import version
+
     agreement, world, result = (digests[key] for key in ("agreement", "world", "result"))
-    text = f"Agreement {agreement}, world {world}: whoever runs the same gets the result {result}, to the last digit."
+    text = (
+        f"Agreement {agreement}, world {world}, friendshore {version('friendshore')}: whoever runs the same on a machine of the "
+        f"same kind gets the result {result}, to the last digit."
+    )
     return section("The same numbers elsewhere", paragraph(text, indent=2))
 
 
