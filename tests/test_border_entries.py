@@ -246,7 +246,13 @@ def test_a_line_from_the_command_line_is_read_as_a_file_is() -> None:
 
 
 def test_a_quota_is_filled_in_order_and_straddled_once(tmp_path: Path) -> None:
-    ore = GOOD | {"importer": "BBB", "hs": "26110060", "good": "tungsten.concentrate", "assay": "0.5", "assay_of": "tungsten"}
+    ore = GOOD | {
+        "importer": "BBB",
+        "hs": "26110060",
+        "good": "tungsten.concentrate",
+        "assay": "0.5",
+        "assay_of": "tungsten",
+    }
     rows = [ore | {"line_id": f"Q{k}", "date": f"2030-01-{k + 1:02d}", "net_mass_kg": "40000"} for k in range(4)]
     totals, assessed, _ = run(written(rows, tmp_path / "entries.csv"))
     by_id = {row["line_id"]: row for row in assessed}

@@ -181,7 +181,11 @@ def test_products_are_exact_where_floats_are_not(engine: tuple[Any, Any]) -> Non
     table = put(
         con, "large", pa.Table.from_pylist([dict(zip("and", case, strict=True)) for case in cases], schema=schema)
     )
-    got = hold.stage(products(table, {"x": (table.a, table.n, table.d)}, "half_even", hold.piece)).to_pyarrow().to_pylist()
+    got = (
+        hold.stage(products(table, {"x": (table.a, table.n, table.d)}, "half_even", hold.piece))
+        .to_pyarrow()
+        .to_pylist()
+    )
     assert [(row["a"], row["x"]) for row in sorted(got, key=lambda r: (r["d"], r["a"]))] == [
         (a, product(a, n, d, "half_even")) for a, n, d in sorted(cases, key=lambda c: (c[2], c[0]))
     ]

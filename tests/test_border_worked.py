@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -38,7 +37,7 @@ def law(agreement: str) -> Law:
 
 
 @pytest.fixture(scope="module")
-def charged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, str]]]:
+def charged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
     """What the column rule charges on the same lines, as files."""
     found: dict[str, dict[str, str]] = {}
     for agreement in sorted({row["agreement"] for row in worked()}):
@@ -54,7 +53,7 @@ def charged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
         assert totals.refused == 0, (folder / "refused.csv").read_text(encoding="utf-8")
         rows = csv.DictReader(io.StringIO((folder / "out.csv").read_text(encoding="utf-8")))
         found |= {row["line_id"]: row for row in rows}
-    yield found
+    return found
 
 
 def test_there_are_at_least_thirty() -> None:

@@ -24,7 +24,7 @@ from friendshore.instruments.names import country_code, good_id, iso_names, memb
 from friendshore.instruments.price import CostPlusPrice, Mass, TimedPrice, WrittenPrice, price_usd_t, working
 from friendshore.units import MASSES
 
-WORDS = vocabulary(treaty_world())
+WORDS = replace(vocabulary(treaty_world()), activities={"oxide.make@USA": "oxide.make"})
 EU = frozenset({"DEU", "FRA"})
 DAY = date(2030, 1, 1)
 

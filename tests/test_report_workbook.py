@@ -30,7 +30,7 @@ def written(case, lang: str = "en", view: str | None = None, **more) -> bytes:
 class Lazy(ast.NodeTransformer):
     """IF reckons the side that it takes, and no other."""
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - the name that the library calls
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "IF":
             condition, yes, no = node.args
@@ -45,7 +45,9 @@ class Reckoning:
     """
 
     def __init__(self, document: bytes) -> None:
-        self.sheets = {s.title: {c.coordinate: c.value for row in s for c in row} for s in load_workbook(io.BytesIO(document))}
+        self.sheets = {
+            s.title: {c.coordinate: c.value for row in s for c in row} for s in load_workbook(io.BytesIO(document))
+        }
         self.known: dict[tuple[str, str], Any] = {}
         self.columns: dict[tuple[str, str], list[Any]] = {}
 
@@ -76,12 +78,14 @@ class Reckoning:
 
         parts = re.split(r'("[^"]*")', formula)
         python = "".join(
-            part if part.startswith('"') else re.sub(r"(?<![<>=])=(?!=)", "==", REFERENCE.sub(read, part)) for part in parts
+            part if part.startswith('"') else re.sub(r"(?<![<>=])=(?!=)", "==", REFERENCE.sub(read, part))
+            for part in parts
         )
         python = re.sub(r'"([^"]*)"', kept, python)
         tree = ast.fix_missing_locations(Lazy().visit(ast.parse(python, mode="eval")))
         known = {"SUM": self._sum, "SUMIFS": self._sumifs, "SUMPRODUCT": self._sum, "ABS": self._abs}
-        return eval(compile(tree, formula, "eval"), {"__builtins__": {}}, {**known, "cells": self._cells, "texts": texts})  # noqa: S307
+        code, names = compile(tree, formula, "eval"), {**known, "cells": self._cells, "texts": texts}
+        return eval(code, {"__builtins__": {}}, names)  # noqa: S307 - a formula of our own workbook
 
     def _cells(self, sheet: str, column: str, row: str, last: str | None, end: str | None) -> Any:
         if last is None:
@@ -160,7 +164,9 @@ def test_totals_shares_and_ratios_are_formulas():
     }.items():  # fmt: skip
         cells = reckoning.sheets[sheet]
         for column in columns:
-            figures = [c for c in cells if re.fullmatch(rf"{column}\d+", c) and int(c[1:]) >= FIRST and cells[c] is not None]
+            figures = [
+                c for c in cells if re.fullmatch(rf"{column}\d+", c) and int(c[1:]) >= FIRST and cells[c] is not None
+            ]
             assert figures
             assert not [c for c in figures if c not in by_sheet[sheet]], f"{sheet}, column {column}"
 

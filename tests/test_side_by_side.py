@@ -9,6 +9,7 @@ import pytest
 
 from friendshore import cli
 from friendshore.agreement.document import Agreement
+from friendshore.effects import grounds
 from friendshore.report.account import Names
 from friendshore.report.side_by_side import side_by_side as tables
 from friendshore.side_by_side import Case, Sides, side_by_side
@@ -94,7 +95,12 @@ def test_dependence_is_counted_from_the_flows(world: World, found: Sides) -> Non
     assert side.supply["import_reliance.cobalt.metal"][0] == pytest.approx(
         100.0 * (1.0 - own), abs=15.0
     )  # 2024 to 2030
-    assert [each.wanted for each in side.benchmarks][-1] == "goods with no outsider above 65 %"
+    assert [each.wanted for each in side.benchmarks] == [
+        "ores of which a tenth is its own",
+        "metals of which two fifths are its own",
+        "goods with no outsider above 65 %",
+        "metals of which a quarter is recycled at home",
+    ]
     assert all(0 <= each.after <= each.goods > 5 for each in side.benchmarks)
 
 
@@ -185,3 +191,13 @@ def test_examples_and_text_print_alone(call) -> None:
     found = json.loads(call("agreement", "test", "plurilateral-2026", "--json")[1])
     assert [each["owed_usd"] for each in found["examples"]] == ["98000.00", "49000.00", "0.00"]
     assert call("agreement", "text", "one-floor")[1].startswith("# A price floor on gallium")
+
+
+def test_two_drafts_are_told_apart_by_the_promises_they_meet(world: World) -> None:
+    one, other = (Agreement.load(name, world) for name in ("plurilateral-2026", "eu-compatible"))
+    met = {
+        (each.clause, each.obligation): (each.before, each.after) for each in grounds(world, one, other, one.run_date)
+    }
+    assert met["gap.eu", "scm.5"][0] == "", "the earlier text pays no producer in the Union"
+    assert met["gap.eu", "scm.5"][1] != ""
+    assert grounds(world, one, one, one.run_date) == ()

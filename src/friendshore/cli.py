@@ -1022,12 +1022,13 @@ def screen(
     from friendshore.law.examine import examine, examine_case
     from friendshore.law.screen.obligations import shipped_obligations
     from friendshore.report.legal import screening
+    from friendshore.report.legal_note import check_form, write_note
 
+    if note is not None:
+        check_form(note)
     if (judged := examine_case(agreement, party)) is not None:
         found, failures = judged
         if note is not None:
-            from friendshore.report.legal_note import write_note
-
             write_note(found, str, note)
         _emit(found.document()) if as_json else _say(screening(found, str, shipped_obligations()).rstrip("\n"))
         if failures:
@@ -1058,8 +1059,6 @@ def screen(
         ).screening
         names = _names(case.world)
         if note is not None:
-            from friendshore.report.legal_note import write_note
-
             write_note(found, lambda code: names.country.get(code, code), note)
     if as_json:
         return _emit(found.document())
@@ -1233,12 +1232,13 @@ def agreement_diff(
     """$ friendshore agreement diff plurilateral-2026 plurilateral-2026-derivatives
 
     Set two texts against each other: every changed term in words, clause and article, beside what it does alone in tonnes
-    and money when the markets are cleared again; then all of them together.
+    and money when the markets are cleared again; then all of them together; and where what the texts meet in promises already
+    made differs.
 
     Shocks and assumptions are those of the later text, where it is a scenario.
     """
     from friendshore.agreement.diff import diff
-    from friendshore.report.drafts import changed, comparison
+    from friendshore.report.drafts import changed, comparison, legal_changes
 
     if words:
         from dataclasses import asdict
@@ -1263,11 +1263,12 @@ def agreement_diff(
             as_of=case.day,
             assume=case.assume,
             shocks=case.shocks,
+            legal=True,
             progress=progress,
         )
     if as_json:
         return _emit(found.document() | {"horizon": case.assume.horizon})
-    return _say(f"{comparison(found).rstrip()}\n\n{_horizon(case).capitalize()}.")
+    return _say(f"{comparison(found).rstrip()}\n\n{legal_changes(found)}\n\n{_horizon(case).capitalize()}.")
 
 
 @agreement_app.command("options", cls=Command, short_help="The alternatives in brackets, run and ranked.")

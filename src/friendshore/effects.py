@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from friendshore.errors import FriendshoreError, MarketError
 from friendshore.headline import Places, bound, difference, inside_prices, places, position, supply
 from friendshore.instruments import KINDS
 from friendshore.instruments.names import vocabulary
+from friendshore.law.examine import screen
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, guard, measures
 
 if TYPE_CHECKING:
@@ -53,6 +54,21 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """What a clause meets in what has been promised already, in each of two texts; no grade where it meets it in one only.
+
+    clause, obligation  which of them;  name, article  of the obligation;  before, after  grades
+    """
+
+    clause: str
+    obligation: str
+    name: str
+    article: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Effects:
     """Two texts set against each other.
 
@@ -69,6 +85,7 @@ class Effects:
     effects: tuple[Effect, ...]
     together: Effect
     seconds: float
+    legal: tuple[Ground, ...] = ()
 
     @property
     def only_together(self) -> dict[str, float]:
@@ -87,6 +104,7 @@ class Effects:
             "changes": [_plain(effect) for effect in self.effects],
             "together": _plain(self.together),
             "only_together_usd": self.only_together,
+            "legal": [asdict(ground) for ground in self.legal],
             "seconds": self.seconds,
         }
 
@@ -99,6 +117,7 @@ def effects(
     as_of: date | None = None,
     assume: Assumptions = DEFAULT,
     shocks: Iterable[Wedge] = (),
+    legal: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Effects:
     """Set two texts against each other: each changed term, and what it does.
@@ -109,6 +128,7 @@ def effects(
     before, after : the earlier and the later text
     as_of : day whose terms are run, in both; the later text's run date if None
     assume, shocks : as `study`
+    legal : whether to screen both texts too, and say where what they meet in promises already made differs
 
     Raises
     ------
@@ -149,6 +169,8 @@ def effects(
             found.append(
                 Effect(held, {}, "", 0.0, 0.0, f"alone it makes no sense: {str(refused).splitlines()[0].strip()}")
             )
+    if legal:
+        progress("screening both texts")
     return Effects(
         before=(before.id, before.digest),
         after=(after.id, after.digest),
@@ -156,6 +178,7 @@ def effects(
         parties=tuple(sorted(at.parties)),
         effects=tuple(found),
         together=_effect(changes, first, second, at),
+        legal=grounds(world, before, after, as_of) if legal else (),
         seconds=time.perf_counter() - began,
     )
 
@@ -204,6 +227,31 @@ def _steps(
                 break
         found += alone
     return found
+
+
+def grounds(world: World, before: Agreement, after: Agreement, as_of: date) -> tuple[Ground, ...]:
+    """Legal findings that one of two texts has and the other has not, or that are graded differently.
+
+    Raises
+    ------
+    InputRefused, MarketError   as `law.examine.screen`
+    """
+    held: list[dict[tuple[str, str], tuple[str, str, str]]] = []
+    for text in (before, after):
+        found: dict[tuple[str, str], tuple[str, str, str]] = {}
+        for one in screen(world, text, as_of=as_of).findings:
+            key = (one.clause, one.obligation)
+            grades = sorted({str(one.grade), *found.get(key, ("", "", ""))[2].split(", ")} - {""})
+            found[key] = (one.name, one.article, ", ".join(grades))
+        held.append(found)
+    old, new = held
+    rows = []
+    for key in sorted({*old, *new}):
+        first, second = old.get(key, ("", "", "")), new.get(key, ("", "", ""))
+        if first[2] != second[2]:
+            name, article, _ = new.get(key, first)
+            rows.append(Ground(*key, name, article, first[2], second[2]))
+    return tuple(rows)
 
 
 def _one(world: World, before: Agreement, after: Agreement, kind: str, part: str, key: str) -> Agreement | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from friendshore.matrix import Matrix
     from friendshore.why import Trace
 
+PROMISE = (24, 28, 20, 20)  # columns of a clause, a promise and its two grades
 TERM = 34  # columns of the words of a change, beside its figures
 SHOWN = 40  # alternatives that are printed
 MONEY = {"gain_of_parties": "parties", "levy_revenue": "levy", "gain_of_outsiders": "outside"}
@@ -46,6 +47,28 @@ def comparison(found: Effects) -> str:
     notes = [f"{_told(e.changes)[0]}: {e.status}." for e in found.effects if e.status]
     table = _grid(heads, rows)
     return "\n\n".join([paragraph(head), table, *(paragraph(note) for note in notes)]) + "\n"
+
+
+def legal_changes(found: Effects) -> str:
+    """What the change of text does to what has been promised already: findings that come, go or are graded anew."""
+    if not found.legal:
+        return section("Promises already made", "  The same findings under both texts: friendshore screen tells them.")
+    rows = [
+        [
+            each.clause,
+            f"{each.name}, {each.article}" if each.article else each.name,
+            each.before or "-",
+            each.after or "-",
+        ]
+        for each in found.legal
+    ]
+    wrapped: list[list[str]] = []
+    for row in rows:
+        cells = [textwrap.wrap(words, width) for words, width in zip(row, PROMISE, strict=True)]
+        deep = max(map(len, cells))
+        wrapped += [[lines[n] if n < len(lines) else "" for lines in cells] for n in range(deep)]
+    table = grid(["clause", "promise", "before", "after"], wrapped, left=4)
+    return section("Promises already made", table)
 
 
 def changed(changes: Iterable[Change]) -> str:
