@@ -98,17 +98,24 @@ def assess_file(
         kinds, found = _terms(con, lines, law)
         said("assessing")
         sound = lines.filter(lines.faults == "")
-        needed = columns.shape(found)
-        joined = columns.joined(sound, kinds, needed, by_day=law.as_of is None)
-        result = columns.rule(joined, rounding, needed, columns.views(con))
-        words = ("importer", "origin", "hs", "good", "currency", "field", "about")
-        texts = kinds.select("kind", "clause", "article", **{name: kinds[f"term_{name}"] for name in words})
-        result = result.join(texts, "kind")
-        fine = result.refusal == ""
-        _write(con, _assessed(result.filter(fine)), out)
+        result = _result(con, sound, kinds, found, law, rounding)
+        _write(con, _assessed(result.filter(result.refusal == "")), out)
         said("writing what was refused")
-        _write(con, _refused(con, lines, result), refused)
-        return _totals(con, lines, out, refused, time.perf_counter() - began)
+        con.create_table("left_over", sound.anti_join(_back(con, out), "line_id"), overwrite=True)
+        rest = _result(con, con.table("left_over"), kinds, found, law, rounding)  # few lines, so the rule runs again
+        _write(con, _refused(con, lines, rest), refused)
+        said("adding up")
+        return _totals(con, lines, out, refused, began)
+
+
+def _result(con: Backend, sound: Table, kinds: Table, found: list[Terms], law: Law, rounding: Rounding) -> Table:
+    """The rule on sound lines, with the texts of their terms."""
+    needed = columns.shape(found)
+    joined = columns.joined(sound, kinds, needed, by_day=law.as_of is None)
+    result = columns.rule(joined, rounding, needed, columns.views(con))
+    words = ("importer", "origin", "hs", "good", "currency", "field", "about")
+    texts = kinds.select("kind", "clause", "article", **{name: kinds[f"term_{name}"] for name in words})
+    return result.join(texts, "kind")
 
 
 @contextmanager
@@ -389,7 +396,7 @@ def _write(con: Backend, table: Table, file: Path) -> None:
         con.to_csv(table, file)
 
 
-def _totals(con: Backend, lines: Table, out: Path, refused: Path, seconds: float) -> Totals:
+def _totals(con: Backend, lines: Table, out: Path, refused: Path, began: float) -> Totals:
     """Sums of what went in, from the lines read, and of what came out, from the files written."""
     done, left = _back(con, out), _back(con, refused)
     problems = left.group_by("code").agg(n=left.row.nunique()).order_by("code").to_pyarrow().to_pylist()
@@ -400,18 +407,23 @@ def _totals(con: Backend, lines: Table, out: Path, refused: Path, seconds: float
     levied = done.filter(done.levy_usd > 0)
     sums = levied.group_by(["clause", "article"]).agg(n=levied.count(), usd=levied.levy_usd.sum())
     articles = sums.order_by("clause", "article").to_pyarrow().to_pylist()
+    read = lines.group_by("currency").agg(n=lines.count(), cents=lines.price_c.sum()).order_by("currency")
+    came = read.to_pyarrow().to_pylist()
+    number = sum(row["n"] for row in came) + unreadable
+    assessed, set_aside = int(owed["n"]), int(left.row.nunique().to_pyarrow().as_py())
+    assert number == assessed + set_aside, f"{number} lines in, {assessed} assessed, {set_aside} refused"
     return Totals(
-        lines=int(lines.count().to_pyarrow().as_py()) + unreadable,
-        assessed=int(owed["n"]),
-        refused=int(left.row.nunique().to_pyarrow().as_py()),
-        value_in=_by_currency(lines.select(price=_hundredths(lines.price_c), currency=lines.currency)),
+        lines=number,
+        assessed=assessed,
+        refused=set_aside,
+        value_in={row["currency"]: Decimal(int(row["cents"])) / 100 for row in came if row["cents"] is not None},
         value_assessed=_by_currency(done.select("price", "currency")),
         value_refused=_by_currency(once.select("price", "currency")),
         unread=int(once.filter(once.price.isnull()).count().to_pyarrow().as_py()),
         owed_usd={name: Decimal(str(owed[name] or 0)) for name in owed_columns},
         by_article=tuple((row["clause"], row["article"] or "", row["n"], Decimal(str(row["usd"]))) for row in articles),
         codes=tuple((row["code"], row["n"]) for row in problems),
-        seconds=seconds,
+        seconds=time.perf_counter() - began,
     )
 
 

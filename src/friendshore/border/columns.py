@@ -106,11 +106,12 @@ def tables(con: Any) -> Hold:
     return Hold(keep, keep)
 
 
-def _kept(con: Any, how: str, **options: bool) -> Callable[[Table], Table]:
-    numbers = count(1)
+_NUMBERS = count(1)  # so that a rule that runs again does not take away the stages of another
 
+
+def _kept(con: Any, how: str, **options: bool) -> Callable[[Table], Table]:
     def keep(table: Table) -> Table:
-        name = f"stage_{next(numbers)}"
+        name = f"stage_{next(_NUMBERS)}"
         getattr(con, how)(name, table, overwrite=True, **options)
         held: Table = con.table(name)
         return held
@@ -274,7 +275,9 @@ def _quota(table: Table, rounding: Rounding, hold: Hold) -> Table:
     left = (table.quota > table.quota_before).ifelse(table.quota - table.quota_before, 0)
     within = (table.contained_g < left).ifelse(table.contained_g, left)
     table = table.mutate(quota_within=within, quota_mass=(table.contained_g > 0).ifelse(table.contained_g, 1))
-    table = hold.stage(products(table, {"share_m": (table.quota_within, MICRO, table.quota_mass)}, rounding, hold.piece))
+    table = hold.stage(
+        products(table, {"share_m": (table.quota_within, MICRO, table.quota_mass)}, rounding, hold.piece)
+    )
     table = hold.stage(products(table, {"value_in": (table.customs_c, table.share_m, MICRO)}, rounding, hold.piece))
     table = products(
         table,
@@ -310,7 +313,9 @@ def _levy(table: Table, rounding: Rounding, hold: Hold) -> Table:
     table = hold.stage(table.mutate(price_t=price))
     table = hold.piece(divided(table, {"t__": (table.contained_g, MICRO)}))
     table = hold.piece(divided(table, {"c__": (table.t___r * table.price_t, MICRO)}))
-    table = hold.stage(table.mutate(at_reference_c=table.t___q * table.price_t + table.c___q).drop("t___q", "t___r", "c___q"))
+    table = hold.stage(
+        table.mutate(at_reference_c=table.t___q * table.price_t + table.c___q).drop("t___q", "t___r", "c___q")
+    )
     short = (table.at_reference_c >= table.base_c) & (table.price_t > 0)
     gap = short.ifelse(table.at_reference_c - table.base_c, 0)
     table = table.mutate(gap__=gap, micro__=short.ifelse(table.c___r, 0))

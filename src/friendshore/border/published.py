@@ -75,7 +75,11 @@ def united_states(file: Path) -> Iterator[Measure]:
         inherits = "" if own[0] or stated is None else stated[1]
         above.append((indent, number, own))
         after = rows[place + 1] if place + 1 < len(rows) else None
-        leaf = after is None or not after["HTS Number"].replace(".", "").startswith(number) or int(after["Indent"]) <= indent
+        leaf = (
+            after is None
+            or not after["HTS Number"].replace(".", "").startswith(number)
+            or int(after["Indent"]) <= indent
+        )
         if leaf and len(number) >= 8 and taken[0]:
             yield from _us_line(number, taken, inherits)
 

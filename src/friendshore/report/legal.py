@@ -57,7 +57,7 @@ def screening(
     counts = ", ".join(f"{found.count(grade)} {grade}" for grade in GRADES if found.count(grade))
     blocks = [
         head,
-        paragraph(f"A screen and no legal advice. {counted(len(found.findings), 'finding')}: {counts}."),
+        paragraph(f"A screen and no legal advice. {counted(len(found.findings), 'finding').capitalize()}: {counts}."),
         _matrix(found),
     ]
     blocks += _levies(found, names)
@@ -67,7 +67,7 @@ def screening(
 
 
 def _nothing(found: Screening) -> str:
-    return paragraph("No clause in force on the day does anything that an obligation of the screen speaks about: nothing is raised.")
+    return paragraph("No clause in force on the day meets an obligation of the screen: nothing is raised.")
 
 
 def _matrix(found: Screening) -> str:

@@ -88,6 +88,21 @@ def _obligation(found: list[Finding], names: Callable[[str], str]) -> Iterator[B
         yield Block("Repairs: " + "; ".join(REPAIRS[name] for name in first.repairs) + ".")
 
 
+def check_form(path: Path) -> None:
+    """Whether a note can be written under this name, asked before anything is run.
+
+    Raises
+    ------
+    InputRefused   an ending that is neither .html nor .docx, or a folder that is not there
+    """
+    if path.suffix not in FORMS:
+        hint = f"end it in {' or '.join(FORMS)}"
+        raise InputRefused.because("unknown-form", f"no note is written as {path.name!r}", path="--note", hint=hint)
+    if not path.parent.is_dir():
+        message = f"{path} cannot be written: there is no folder {str(path.parent)!r}"
+        raise InputRefused.because("unwritable", message, path="--note")
+
+
 def write_note(found: Screening, names: Callable[[str], str], path: Path) -> None:
     """Write the note in the form that the file's ending names.
 
@@ -95,14 +110,9 @@ def write_note(found: Screening, names: Callable[[str], str], path: Path) -> Non
     ------
     InputRefused   an ending that is neither .html nor .docx, or a folder that cannot be written to
     """
+    check_form(path)
     made = list(blocks(found, names))
-    if path.suffix == ".html":
-        content = html(made).encode()
-    elif path.suffix == ".docx":
-        content = docx(made)
-    else:
-        hint = f"end it in {' or '.join(FORMS)}"
-        raise InputRefused.because("unknown-form", f"no note is written as {path.name!r}", path="--note", hint=hint)
+    content = html(made).encode() if path.suffix == ".html" else docx(made)
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from friendshore.report.brief import Brief, Table
     from friendshore.report.words import Words
 
-FONT = {"ja": "IPAexGothic"}
+FONT = {"ja": "Yu Gothic"}  # a memo is edited with the fonts of the machine it is opened on
 LATIN = "Calibri"
 ZIPPED = (1980, 1, 1, 0, 0, 0)  # the earliest moment that an archive can hold
 PAPER_CM, MARGIN_CM = 21.0, 2.2
@@ -27,7 +27,7 @@ def write_memo(
     brief: Brief,
     words: Words,
     day: date,
-    figures: Sequence[tuple[str, str, bytes, str]] = (),
+    figures: Sequence[tuple[str, bytes, str]] = (),
     notes: Sequence[str] = (),
 ) -> bytes:
     """The document.
@@ -36,7 +36,7 @@ def write_memo(
     ----------
     brief : what it says
     day : the day that the file says it was made on
-    figures : (question, title, PNG, text that stands for it), each below its answer
+    figures : (question, PNG, text that stands for it), each below its answer
     notes : sentences of the run, as they were written, at the end
     """
     from docx import Document
@@ -62,9 +62,8 @@ def write_memo(
             paper.add_paragraph(sentence, style="List Bullet" if part.listed else None)
         for table in part.tables:
             _table(paper, table)
-        for key, title, png, alt in figures:
+        for key, png, alt in figures:
             if key == part.key:
-                paper.add_paragraph().add_run(title).bold = True
                 shown = paper.add_picture(io.BytesIO(png), width=Cm(PAPER_CM - 2 * MARGIN_CM))
                 shown._inline.docPr.set("descr", alt)
     if notes:

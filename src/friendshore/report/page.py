@@ -24,6 +24,7 @@ from friendshore.headline import CODE
 from friendshore.report.brief import Brief, Part, Table, View, brief
 from friendshore.report.figures import Figure
 from friendshore.report.figures import figures as draw_all
+from friendshore.report.figures.figure import WIDTH
 from friendshore.report.figures.subject import Subject
 from friendshore.run import DEFAULT, Assumptions
 from friendshore.world.digest import digest
@@ -196,13 +197,16 @@ def _figure(subject: Subject, figure: Figure) -> str:
     say = subject.words.say
     svg = base64.b64encode(figure.svg()).decode()
     png = base64.b64encode(figure.png()).decode()
-    title = escape(figure.title)
+    title, shift = (
+        escape(figure.title),
+        100.0 * figure.around[3] / WIDTH,
+    )  # the page has its own heading: the picture's is cut
     notes = "".join(f'<p class="notes">{escape(note)}</p>' for note in figure.notes)
     return f"""<figure id="figure-{figure.name}" aria-labelledby="title-{figure.name}">
 <figcaption><h3 id="title-{figure.name}">{title}</h3>
 <p class="subtitle">{escape(figure.subtitle)}</p></figcaption>
-<div class="plot" data-figure="{figure.name}" role="group" aria-label="{title}"></div>
-<img class="still" alt="{title} {escape(say("page.table_below"))}" src="data:image/svg+xml;base64,{svg}">
+<div class="plot" data-figure="{figure.name}" style="min-height:{figure.spec["layout"]["height"]}px" role="group" aria-label="{title}"></div>
+<div class="still" style="aspect-ratio:{WIDTH:g}/{figure.height:g}"><img style="margin-top:-{shift:.3f}%" alt="{title} {escape(say("page.table_below"))}" src="data:image/svg+xml;base64,{svg}"></div>
 {notes}
 <p class="caption">{escape(figure.caption)}</p>
 <p class="tools"><a class="svg" download="{figure.name}.svg" href="#figure-{figure.name}">SVG</a>

@@ -135,7 +135,7 @@ def write_report(
         answers,
         words,
         study.as_of,
-        [(part, each.title, each.png(), each.title) for part, each in shown],
+        [(part, each.png(), each.title) for part, each in shown],
         study.notes,
     )
     (folder / MEMO).write_bytes(memo)

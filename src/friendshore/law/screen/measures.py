@@ -649,9 +649,8 @@ def _other(measure: Measure, market: Market) -> list[Fact]:
 
 
 def _share(measure: Measure, market: Market) -> Fact:
-    goods = set(measure.goods)
     world = inside = 0.0
-    for good in goods:
+    for good in measure.goods:
         for row in market.rows.get(good, ()):
             if market.home(row.exporter) != market.home(row.importer):
                 usd = row.before_t * row.value_usd_t

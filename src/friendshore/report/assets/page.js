@@ -28,15 +28,54 @@
     delete t.ids;
     return t;
   });
+  // Room for the figures beside the bars, which Plotly does not leave by itself.
+  const roomy = (traces, layout, part) => {
+    const ends = {};
+    traces.filter(t => t.type === "bar" && t.orientation === "h" && t.text).forEach(t => {
+      const name = (t.xaxis || "x").replace("x", "xaxis");
+      ends[name] = [0, 0, ...(ends[name] || []), ...t.x];
+    });
+    for (const [name, values] of Object.entries(ends)) {
+      const low = Math.min(...values), high = Math.max(...values), pad = part * (high - low || 1);
+      if (!(layout[name] || {}).range) {
+        layout[name] = { ...layout[name], range: [low < 0 ? low - pad : low, high > 0 ? high + pad : high] };
+      }
+    }
+  };
+  const broken = text => {
+    const lines = [""];
+    String(text).split(" ").forEach(word => {
+      if (lines.at(-1) && (lines.at(-1) + " " + word).length > 17) lines.push(word);
+      else lines[lines.length - 1] += (lines.at(-1) ? " " : "") + word;
+    });
+    return lines.join("<br>");
+  };
+  const narrow = (traces, layout, plot) => {
+    layout.font = { ...layout.font, size: 10.5 };
+    layout.margin = { ...layout.margin, l: 4, r: 10 };
+    const long = traces.some(t => t.y && t.y.some(v => typeof v === "string" && v.length > 34));
+    if (long) layout.height = Math.round(layout.height * 1.35);
+    const map = traces.some(t => t.fill === "toself");
+    if (map) layout.height = Math.round(plot.clientWidth * 0.47);
+    traces.forEach(t => {
+      if (map && t.marker) {
+        t.mode = "markers";
+        const size = t.marker.size, part = plot.clientWidth / 960;
+        t.marker = { ...t.marker, size: Array.isArray(size) ? size.map(s => Math.max(3, s * part)) : Math.max(5, size * part) };
+      }
+      if (t.y && typeof t.y.find(v => v !== null) === "string") t.y = t.y.map(v => v === null ? v : broken(v));
+    });
+    if (layout.yaxis && layout.yaxis.categoryarray) layout.yaxis = { ...layout.yaxis, categoryarray: layout.yaxis.categoryarray.map(broken) };
+  };
   const draw = plot => {
     const spec = data.specs[plot.dataset.figure];
     const layout = { ...spec.layout };
     if (spec.heights) layout.height = spec.heights[chosenIn(spec)] || layout.height;
-    if (plot.clientWidth < 560) {
-      layout.font = { ...layout.font, size: 11 };
-      layout.margin = { ...layout.margin, l: 4, r: 4 };
-    }
-    Plotly.react(plot, narrowed(spec), layout, plain).then(() => {
+    const traces = narrowed(spec), small = plot.clientWidth < 560;
+    roomy(traces, layout, small ? 0.32 : 0.1);
+    if (small) narrow(traces, layout, plot);
+    plot.style.minHeight = `${layout.height}px`;
+    Plotly.react(plot, traces, layout, plain).then(() => {
       plot.querySelectorAll(".modebar-btn").forEach(b => b.setAttribute("aria-label", b.dataset.title || ""));
     });
     shown.add(plot);
@@ -46,7 +85,7 @@
   }), { rootMargin: "600px" });
   document.querySelectorAll(".plot").forEach(plot => near.observe(plot));
 
-  document.querySelectorAll("a.svg").forEach(a => { a.href = a.closest("figure").querySelector("img.still").src; });
+  document.querySelectorAll("a.svg").forEach(a => { a.href = a.closest("figure").querySelector(".still img").src; });
 
   // -- tables
   const amount = cell => cell.dataset.v === undefined ? cell.textContent.trim().toLowerCase() : parseFloat(cell.dataset.v);
@@ -183,6 +222,4 @@
   mineral.addEventListener("change", choose);
   document.querySelectorAll("table.figures").forEach(filter);
   if (country.value || mineral.value) choose();
-  // On paper every table that was left closed stays closed; what was opened is printed.
-  window.addEventListener("beforeprint", () => document.querySelectorAll("details.sources, details.open-number").forEach(d => { d.open = true; }));
 })();

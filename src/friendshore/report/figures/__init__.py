@@ -73,4 +73,6 @@ def figures(
         tornado,
     )
     drawn = (module.draw(subject) for module in order)
-    return [replace(figure, title=figure.title[:1].upper() + figure.title[1:]) for figure in drawn if figure is not None]
+    return [
+        replace(figure, title=figure.title[:1].upper() + figure.title[1:]) for figure in drawn if figure is not None
+    ]

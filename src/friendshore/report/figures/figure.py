@@ -58,16 +58,19 @@ class Figure:
     equations: tuple[str, ...] = field(default=())  # keys of `page.equation.<key>`
 
     @cached_property
+    def around(self) -> tuple[list[str], list[str], list[str], float, float]:
+        """Lines of title, subtitle and foot; inches that they take above the drawing and below it."""
+        top = _wrapped(self.title, 13.0, self.lang, bold=True)
+        under = _wrapped(self.subtitle, 9.0, self.lang)
+        foot = _wrapped(" ".join([*self.notes, self.caption]), 7.0, self.lang)
+        return top, under, foot, 0.12 + 0.25 * len(top) + 0.17 * len(under), 0.08 + 0.135 * len(foot)
+
+    @cached_property
     def static(self) -> Canvas:
         """The drawing for paper, with its title and caption, laid out once."""
         from matplotlib.figure import Figure as Canvas
 
-        top = _wrapped(self.title, 13.0, self.lang, bold=True)
-        under, foot = (
-            _wrapped(self.subtitle, 9.0, self.lang),
-            _wrapped(" ".join([*self.notes, self.caption]), 7.0, self.lang),
-        )
-        above, below = 0.12 + 0.25 * len(top) + 0.17 * len(under), 0.08 + 0.135 * len(foot)
+        top, under, foot, above, below = self.around
         tall = self.height + above + below
         canvas = Canvas(figsize=(WIDTH, tall), facecolor=PAPER)
         canvas.set_layout_engine("constrained", rect=(0.005, below / tall, 0.99, self.height / tall))
@@ -77,7 +80,7 @@ class Figure:
         canvas.text(0.012, lower, "\n".join(under), size=9, color=SOFT, va="top")
         canvas.text(0.012, 0.05 / tall, "\n".join(foot), size=7, color=SOFT, va="bottom", linespacing=1.25)
         canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
+        canvas.set_layout_engine(None)  # laid out: saving draws it once, not twice
         return canvas
 
     def svg(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from friendshore.headline import CODE
@@ -136,8 +137,10 @@ def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
 
 def outlined(axes: Axes, box: Box) -> None:
     """The land on axes that show the part `box` of the plane."""
-    for x, y in projection.land():
-        axes.fill(x, y, facecolor=LAND, edgecolor="#cfccc4", linewidth=0.4)
+    from matplotlib.collections import PolyCollection
+
+    pieces = [np.column_stack(piece) for piece in projection.land()]
+    axes.add_collection(PolyCollection(pieces, facecolors=LAND, edgecolors="#cfccc4", linewidths=0.4), autolim=False)
     axes.set(xlim=box[:2], ylim=box[2:], aspect="equal", xticks=[], yticks=[])
     for side in axes.spines.values():
         side.set_visible(False)
@@ -146,27 +149,28 @@ def outlined(axes: Axes, box: Box) -> None:
 def _circles(axes: Axes, subject: Subject, rows: list[Row], largest: float, *, europe: bool) -> None:
     spots, words = projection.places(), subject.words
     named = _named(subject, rows)
-    x0, x1, y0, y1 = EUROPE
-    point = ((x1 - x0) / 5.6 if europe else 5.44 / 8.6) / 72.0
+    point = ((EUROPE[1] - EUROPE[0]) / 5.6 if europe else 5.44 / 8.6) / 72.0
     taken = [
         _around(*spots[row[0]], 0.45 * _radius(row[4], largest) * point) for row in rows if _radius(row[4], largest) > 6
     ]
-    for code, name, _, _, usd in sorted(rows, key=lambda row: -abs(row[4])):
-        x, y = spots[code]
-        inside = x0 < x < x1 and y0 < y < y1
-        if europe and not inside:
-            continue
-        side = 2 * max(1.6, _radius(usd, largest) * 0.5)
-        ring = subject.view is not None and code in subject.viewed
-        axes.scatter(
-            [x], [y], s=side**2, color=of_sign(usd), alpha=0.78, linewidths=1.6 if ring else 0.4, zorder=3,
-            edgecolors=INK if ring else "white",
-        )  # fmt: skip
-        if (europe and abs(usd) > 1e5) or (not europe and not inside and code in named):
+    drawn = [row for row in sorted(rows, key=lambda row: -abs(row[4])) if not europe or _within(spots[row[0]])]
+    ringed = [subject.view is not None and row[0] in subject.viewed for row in drawn]
+    axes.scatter(
+        [spots[row[0]][0] for row in drawn], [spots[row[0]][1] for row in drawn], alpha=0.78, zorder=3,
+        s=[max(3.2, _radius(row[4], largest)) ** 2 for row in drawn], c=[of_sign(row[4]) for row in drawn],
+        linewidths=[1.6 if ring else 0.4 for ring in ringed], edgecolors=[INK if ring else "white" for ring in ringed],
+    )  # fmt: skip
+    for code, name, _, _, usd in drawn:
+        if (europe and abs(usd) > 1e5) or (not europe and not _within(spots[code]) and code in named):
+            x, y = spots[code]
             label = f"{name} {words.millions(usd, True)}"
-            at = free(taken, x, y, side, len(label), 72.0 * point, europe)
+            at = free(taken, x, y, max(3.2, _radius(usd, largest)), len(label), 72.0 * point, europe)
             if at is not None:
                 axes.annotate(label, (x, y), xytext=at, textcoords="offset points", size=LETTER, va="center", zorder=4)
+
+
+def _within(spot: tuple[float, float]) -> bool:
+    return EUROPE[0] < spot[0] < EUROPE[1] and EUROPE[2] < spot[1] < EUROPE[3]
 
 
 def _around(x: float, y: float, half: float) -> Box:

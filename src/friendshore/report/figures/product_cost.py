@@ -173,7 +173,7 @@ def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
             axes.plot([low, high], [k, k], color=INK, linewidth=1.2, marker="|", markersize=7)
         far = max(0.0, row["change"], high)
         axes.annotate(_label(subject, row), (far, k), xytext=(6, 0), textcoords="offset points", va="center", size=7.3)
-    most = max([abs(c) for c in changes] + [abs(row["high"]) for row in rows], default=1.0)
+    most = max([abs(c) for c in changes] + [abs(row["high"]) for row in rows], default=1.0) or 1.0  # where no cost moves
     axes.set_xlim(min(0.0, *changes) * 1.05, most * 1.75)
     axes.set_yticks(range(len(rows)), _names(subject, rows))
     axes.invert_yaxis()

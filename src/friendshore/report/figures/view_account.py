@@ -100,7 +100,12 @@ def _screen(subject: Subject, steps: list[Step], total: float) -> dict[str, obje
         "hovertemplate": "%{customdata}<extra></extra>",
     }  # fmt: skip
     unit = {"text": words.say("axis.usd_million"), "standoff": 8}
-    held = screen.layout(words.lang, 110 + 34 * len(names), yaxis={"autorange": "reversed"}, xaxis={"title": unit, "range": screen.span([v / 1e6 for _, v in steps])})
+    held = screen.layout(
+        words.lang,
+        110 + 34 * len(names),
+        yaxis={"autorange": "reversed"},
+        xaxis={"title": unit, "range": screen.span([v / 1e6 for _, v in steps])},
+    )
     return {"data": [fall], "layout": held}
 
 

@@ -20,10 +20,12 @@ ENDS = 7  # countries at each end that are drawn
 Step = tuple[str, str, float]  # side, label, USD
 
 
-def draw(subject: Subject) -> Figure:
+def draw(subject: Subject) -> Figure | None:
     """The waterfall by group, and the countries that gain and lose most."""
     words = subject.words
     steps, lands = _steps(subject), _countries(subject)
+    if not steps:
+        return None
     rows = [("group", side, label, usd) for side, label, usd in steps]
     rows += [("country", "in" if inside else "out", name, usd) for _, name, inside, usd in lands]
     schema = {"kind": pl.String, "side": pl.String, "who": pl.String, "usd": pl.Float64}
