@@ -42,10 +42,10 @@
       }
     }
   };
-  const broken = text => {
+  const broken = (text, room = 17) => {
     const lines = [""];
     String(text).split(" ").forEach(word => {
-      if (lines.at(-1) && (lines.at(-1) + " " + word).length > 17) lines.push(word);
+      if (lines.at(-1) && (lines.at(-1) + " " + word).length > room) lines.push(word);
       else lines[lines.length - 1] += (lines.at(-1) ? " " : "") + word;
     });
     return lines.join("<br>");
@@ -65,7 +65,10 @@
       }
       if (t.y && typeof t.y.find(v => v !== null) === "string") t.y = t.y.map(v => v === null ? v : broken(v));
     });
-    if (layout.yaxis && layout.yaxis.categoryarray) layout.yaxis = { ...layout.yaxis, categoryarray: layout.yaxis.categoryarray.map(broken) };
+    Object.keys(layout).filter(name => name.startsWith("xaxis") && layout[name].title && layout[name].title.text).forEach(name => {
+      layout[name] = { ...layout[name], title: { ...layout[name].title, text: broken(layout[name].title.text, 30) } };
+    });
+    if (layout.yaxis && layout.yaxis.categoryarray) layout.yaxis = { ...layout.yaxis, categoryarray: layout.yaxis.categoryarray.map(name => broken(name)) };
   };
   const draw = plot => {
     const spec = data.specs[plot.dataset.figure];

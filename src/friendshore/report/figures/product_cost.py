@@ -152,6 +152,8 @@ def _screen(subject: Subject, rows: list[Row]) -> dict[str, Any]:
         names, [row["change"] for row in rows], colours=[of_sign(-row["change"]) for row in rows],
         labels=[f"  {_usd(subject, row['change'])}" for row in rows],
         hover=[f"<b>{name}</b><br>{_label(subject, row).replace(': ', '<br>', 1)}" for name, row in zip(names, rows)],
+        textposition=[_where(row, rows) for row in rows],
+        insidetextfont={"color": "#ffffff"},
         error_x={
             "type": "data", "symmetric": False, "color": INK, "thickness": 1.2,
             "array": [max(0.0, max(row["low"], row["high"]) - row["change"]) for row in rows],
@@ -173,7 +175,9 @@ def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
             axes.plot([low, high], [k, k], color=INK, linewidth=1.2, marker="|", markersize=7)
         far = max(0.0, row["change"], high)
         axes.annotate(_label(subject, row), (far, k), xytext=(6, 0), textcoords="offset points", va="center", size=7.3)
-    most = max([abs(c) for c in changes] + [abs(row["high"]) for row in rows], default=1.0) or 1.0  # where no cost moves
+    most = (
+        max([abs(c) for c in changes] + [abs(row["high"]) for row in rows], default=1.0) or 1.0
+    )  # where no cost moves
     axes.set_xlim(min(0.0, *changes) * 1.05, most * 1.75)
     axes.set_yticks(range(len(rows)), _names(subject, rows))
     axes.invert_yaxis()
@@ -183,3 +187,9 @@ def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
     numbered(axes, subject)
+
+
+def _where(row: Row, rows: list[Row]) -> str:
+    """Inside a long bar whose range would cross its figure, else behind it."""
+    most = max(abs(each["change"]) for each in rows)
+    return "inside" if row["low"] != row["high"] and abs(row["change"]) > 0.3 * most else "outside"

@@ -80,10 +80,10 @@ class Words:
     # -- numbers --------------------------------------------------------------------------------------------------------
 
     def number(self, value: float | None, digits: int = 3, sign: bool = False, places: int = 12) -> str:
-        """A number to so many significant digits; whole thousands apart.
+        r"""A number to so many significant digits; whole thousands apart.
 
         >>> words = Words.of("it")
-        >>> words.number(1234567.0), words.number(41.25, sign=True), words.number(-0.5), words.number(None)
+        >>> words.number(1234567.0), words.number(41.26, sign=True), words.number(-0.5), words.number(None)
         ('1\u202f230\u202f000', '+41,3', '−0,5', '–')
         """
         if value is None or not math.isfinite(value):
