@@ -91,7 +91,8 @@ def _moves(subject: Subject) -> Moves:
     hanging = {w.clause for w in full if isinstance(w, Quota) and w.lane.good in open_}
     kept = sorted(term for term in {*with_it, *without} if term[1] not in open_ | hanging)
     moves = {term: STEP * (with_it.get(term, 0.0) - without.get(term, 0.0)) for term in kept}
-    return {term: usd for term, usd in moves.items() if np.isfinite(usd)}
+    # Six digits: terms that mean the same differ by the rounding of a linear solve, and must not change places with it.
+    return {term: float(f"{usd:.6g}") for term, usd in moves.items() if np.isfinite(usd)}
 
 
 def undetermined(outcome: Outcome) -> set[str]:
