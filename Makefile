@@ -47,7 +47,7 @@ test: .venv/dev.installed
 	$(SAY) 'import directions' >&2
 	@$(BIN)/lint-imports
 	$(SAY) 'tests' >&2
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 	$(SAY) 'pages' >&2
 	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 

@@ -119,7 +119,7 @@ def draw(seed: int, number: int) -> list[Entry]:
                 good=good,
                 net_g=dice.choice((1, 999, 10**6, dice.randrange(1, 10**9), dice.randrange(1, 9 * 10**12))),
                 price_c=dice.choice((1, 50, dice.randrange(1, 10**8), dice.randrange(1, 9 * 10**12))),
-                currency=dice.choice(("USD", "USD", "EUR", "JPY", "XXX")),
+                currency=dice.choice(("USD", "USD", "EUR", "JPY", "ZZZ")),
                 delivery=dice.choice(("EXW", "FOB", "CFR", "CIF", "DAP", "DDP")),
                 freight_c=dice.choice((None, 0, dice.randrange(10**6))),
                 insurance_c=dice.choice((None, 0, dice.randrange(10**5))),

@@ -6,6 +6,7 @@ Paper is Matplotlib, the screen a Plotly description that the page draws; neithe
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class Figure:
                 held = io.BytesIO()
                 self.static.savefig(held, format=kind, **how)
                 drawn[kind] = held.getvalue()
+        drawn["svg"] = _numbered(drawn["svg"])
         return drawn
 
 
@@ -168,3 +170,11 @@ def _wrapped(text: str, size: float, lang: str, *, bold: bool = False) -> list[s
     if lang == WIDE:
         return [text[k : k + room] for k in range(0, len(text), room)]
     return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+
+
+def _numbered(svg: bytes) -> bytes:
+    """The drawing with its clips named in their order: Matplotlib names them after places, down to the rounding of a layout."""
+    found = dict.fromkeys(re.findall(rb'<clipPath id="(p[0-9a-f]+)"', svg))
+    for number, name in enumerate(found, 1):
+        svg = svg.replace(name, b"clip%d" % number)
+    return svg
