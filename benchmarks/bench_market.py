@@ -115,7 +115,7 @@ def peer(method: str, network: Network, policy: Policy, solved: Solution) -> tup
                 warnings.simplefilter("ignore")  # their complaints about slow progress are in the status
                 jac = jacobian if takes_jacobian else None
                 found = root(residual, system.start(), jac=jac, method=method, options=options)
-        except Late:
+        except (Late, SystemError):  # the alarm may ring inside a compiled loop
             return PEER_LIMIT_S, np.inf, f"no answer in {PEER_LIMIT_S:.0f} s"
         except (NoConvergence, ValueError, FloatingPointError, np.linalg.LinAlgError) as failed:
             return time.perf_counter() - began, np.inf, f"failed: {type(failed).__name__}"
