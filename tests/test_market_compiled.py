@@ -82,7 +82,8 @@ def test_a_score_that_would_overflow_is_measured_from_the_best_origin():
     x = plain.start()
     x[: plain.sources] += np.linspace(-0.5, 0.5, plain.sources)
     one, other = plain.evaluate(x), fast.evaluate(x)
-    assert close(other.share, one.share) and close(other.index, one.index)
+    assert close(other.share, one.share)
+    assert close(other.index, one.index)
 
 
 def test_answers_are_the_same_and_so_are_refusals():
