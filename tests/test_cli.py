@@ -13,6 +13,8 @@ import typer
 import yaml
 
 from friendshore import cli
+from friendshore.cli import tell
+from friendshore.cli.world import RAW_DATA
 from friendshore.outcome import Outcome
 from friendshore.report import tables
 from friendshore.study import Study
@@ -31,7 +33,7 @@ KEYS = {
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
-    for name in (cli.DEBUG, cli.RAW_DATA):
+    for name in (cli.DEBUG, RAW_DATA):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -378,9 +380,9 @@ def test_version(call):
 
 
 def test_progress_is_told_only_where_it_takes_long(call, monkeypatch):
-    monkeypatch.setattr(cli, "PATIENCE_S", 1000.0)
+    monkeypatch.setattr(tell, "PATIENCE_S", 1000.0)
     assert call("clear", TARIFF)[2] == ""
-    monkeypatch.setattr(cli, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(tell, "PATIENCE_S", 0.0)
     _, out, err = call("clear", TARIFF)
     assert "clearing ..." in err
     assert "clearing ..." not in out
@@ -407,5 +409,5 @@ def test_a_terminal_without_thin_spaces_gets_plain_ones(capfd, monkeypatch):
 
     held = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(held, encoding="ascii"))
-    cli._say("12\u202f340 t, σ 0.50→0.98")
+    tell.say("12\u202f340 t, σ 0.50→0.98")
     assert held.getvalue() == b"12 340 t, sigma 0.50>0.98\n"

@@ -1,0 +1,5 @@
+"""`python -m friendshore.cli`: the command line without its script."""
+
+from friendshore.cli import main
+
+main()

@@ -1,0 +1,189 @@
+"""The commands `assess` and `explain`: what customs entries owe, and why."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from friendshore.cli.case import scenario_of, world_of
+from friendshore.cli.groups import Command, app
+from friendshore.cli.options import AsJson, parsed_day, parsed_rounding
+from friendshore.cli.tell import Progress, emit, say
+from friendshore.errors import InputRefused
+
+if TYPE_CHECKING:
+    pass
+
+
+Schedules = Annotated[
+    list[Path] | None,
+    typer.Option("--tariff", metavar="FILE", help="Measures of your own (CSV), in place of the shipped ones."),
+]
+ExchangeRates = Annotated[
+    Path | None, typer.Option("--rates", metavar="FILE", help="Exchange rates: CSV with currency, day, usd, source.")
+]
+Layout = Annotated[
+    str,
+    typer.Option("--layout", metavar="NAME", help="national, entry_summary or wco; found by the columns if absent."),
+]
+Halves = Annotated[
+    str,
+    typer.Option(
+        "--rounding", metavar="half_even|half_up", parser=parsed_rounding, help="Where a half of a cent goes."
+    ),
+]
+Charged = Annotated[
+    str | None,
+    typer.Option("--agreement", "-A", metavar="AGREEMENT", help="A preset or file; the schedules alone if absent."),
+]
+
+
+@app.command(cls=Command, short_help="What customs entries owe: a file of them, or one.")
+def assess(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="ENTRIES", help="Entries: .csv, .parquet or .jsonl; none with --one.")
+    ] = None,
+    agreement: Charged = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of",
+            metavar="DATE",
+            parser=parsed_day,
+            help="Law of this day for every line; of its own day if absent.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Assessed lines, .csv or .parquet.")] = Path(
+        "assessed.csv"
+    ),
+    refused: Annotated[
+        Path, typer.Option("--refused", metavar="FILE", help="Refused lines and why, .csv or .parquet.")
+    ] = Path("refused.csv"),
+    one: Annotated[
+        str | None,
+        typer.Option("--one", metavar="FIELDS", help='One line: "importer=USA origin=CHN hs=8505110070 ...".'),
+    ] = None,
+    notice: Annotated[bool, typer.Option("--notice", help="With --one: the notice for the trader.")] = False,
+    tariff: Schedules = None,
+    rates: ExchangeRates = None,
+    layout: Layout = "",
+    rounding: Halves = "half_even",
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore assess entries.csv --agreement plurilateral-2026 --out assessed.csv --refused refused.csv
+
+    Say what each entry owes: customs value, base duty with its options, additional duties, levy; with reasons and warnings
+    as codes. What cannot be assessed is written apart, with what is missing and who can supply it. In = assessed + refused.
+
+    Exit status 3 if a line was refused.
+    """
+    from friendshore.report import border as page
+
+    if (file is None) == (one is None):
+        raise typer.BadParameter("give a file of entries, or one line with --one", param_hint="ENTRIES")
+    with Progress() as progress:
+        progress("reading schedules and agreement")
+        rules = _law(agreement, as_of, tariff, rates)
+        from friendshore.border import assess as border
+        from friendshore.border.line import assess_line
+
+        if one is not None:
+            entry = border.read_one(_fields(one))
+            found = entry if isinstance(entry, tuple) else assess_line(entry, rules, cast(Any, rounding))
+        else:
+            assert file is not None
+            summed = border.assess_file(
+                file,
+                rules,
+                out,
+                refused,
+                rounding=cast(Any, rounding),
+                layout=layout,
+                said=progress,
+            )
+    if one is not None:
+        return _one_line(found, "1", notice=notice, as_json=as_json)
+    emit(page.totals_document(summed)) if as_json else say(page.totals(summed, str(out), str(refused)).rstrip("\n"))
+    if not summed.whole:
+        raise typer.Exit(3)
+    return None
+
+
+@app.command(cls=Command, short_help="Why one entry owes what it owes: options, working, reasons.")
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="ENTRIES", help="Entries: .csv, .parquet or .jsonl.")],
+    line: Annotated[str, typer.Option("--line", metavar="N", help="The line's id, or its number in the file.")],
+    agreement: Charged = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of", metavar="DATE", parser=parsed_day, help="Law of this day; of the line's own day if absent."
+        ),
+    ] = None,
+    notice: Annotated[bool, typer.Option("--notice", help="The notice for the trader.")] = False,
+    tariff: Schedules = None,
+    rates: ExchangeRates = None,
+    layout: Layout = "",
+    rounding: Halves = "half_even",
+    as_json: AsJson = False,
+) -> None:
+    """$ friendshore explain entries.csv --line US-01 --agreement plurilateral-2026
+
+    Show every lawful option of one line, the cheapest first, and its working as data, calculation and value, with article,
+    reasons and warnings. Where a fact is missing, it is named with who can supply it, and no total is shown.
+
+    Exit status 3 without a total.
+    """
+    with Progress() as progress:
+        progress("reading schedules and agreement")
+        rules = _law(agreement, as_of, tariff, rates)
+        from friendshore.border.assess import find
+
+        progress(f"reading {file}")
+        found = find(file, line, rules, rounding=cast(Any, rounding), layout=layout)
+    return _one_line(found, line, notice=notice, as_json=as_json)
+
+
+def _law(agreement: str | None, as_of: date | None, tariffs: list[Path] | None, rates: Path | None) -> Any:
+    """What says how much a line owes: schedules, and the agreement where one is named."""
+    from importlib.util import find_spec
+
+    if find_spec("ibis") is None or find_spec("duckdb") is None:
+        hint = 'pip install "friendshore[border]"'
+        raise InputRefused.because(
+            "no-extra", "entries are assessed with DuckDB and Ibis, which are not here", hint=hint
+        )
+    from friendshore import customs
+    from friendshore.world.tables import World
+
+    world = world_of(agreement) if agreement else World.load()
+    deal = scenario_of(agreement, world).agreement if agreement else None
+    return customs.law(world, deal, as_of=as_of, tariffs=tariffs or (), rates=rates)
+
+
+def _fields(text: str) -> dict[str, str]:
+    """`name=value` words as a mapping."""
+    words = [word.partition("=") for word in shlex.split(text)]
+    if wrong := [name for name, sign, _ in words if not sign]:
+        raise InputRefused.because("no-field", f"{wrong[0]!r} is no field", path="--one", hint="write name=value")
+    return {name: value for name, _, value in words}
+
+
+def _one_line(found: Any, line: str, *, notice: bool, as_json: bool) -> None:
+    """A line's page, notice or document; exit status 3 where there is no total."""
+    from friendshore.report import border as page
+
+    faulty = isinstance(found, tuple)
+    if as_json:
+        faults = [{"code": each.code, "field": each.field, "value": each.value} for each in found] if faulty else []
+        emit({"line": line, "faults": faults} if faulty else page.document(found))
+    elif notice:
+        say(page.notice(found, line).rstrip("\n"))
+    else:
+        say((page.faulty(found, line) if faulty else page.explanation(found)).rstrip("\n"))
+    if faulty or found.refusal:
+        raise typer.Exit(3)
