@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from friendshore.errors import InputRefused, MarketError, Problem, WorldError
+from friendshore.errors import InputRefused, Problem, WorldError
 from friendshore.faces import Plant, Sourcing, Wedge
 from friendshore.market import ces
 from friendshore.market.accounts import Accounts, account
@@ -214,12 +214,7 @@ def widened(network: Network, wedges: Iterable[Wedge], *, mass_unit_t: float = 1
 def _solve(network: Network, policy: Policy, start: Array | None = None) -> Solution:
     if network.sourcing == "homogeneous":
         return solve_homogeneous(network, policy)
-    try:
-        return solve(network, policy, start=start)
-    except MarketError:
-        if start is None:
-            raise
-        return solve(network, policy)  # a neighbour's state may lead astray where the base does not
+    return solve(network, policy, start=start)
 
 
 def guard(

@@ -161,19 +161,25 @@ def _search(system: System, x: Array, steps: int) -> tuple[Array, Point, int, st
     slowly; along a ramp that narrows the answer is smooth, and the last step from it to the choke price is exact.
     """
     first = x[: system.sources + system.fixed_extras]
-    warm = system.unserved_at.size > 0
+    short = system.unserved_at.size > 0
     x, point, norm, taken = newton(system, x, 60, smooth=0.0, pull=0.0, patience=10)
     if norm <= ACCEPTED:
         return x, point, taken, "Newton"
     system.unserved_at = np.zeros(0, dtype=np.intp)
-    if warm:  # the neighbour ended on the ramp; so may this one, a few steps away
+    if short:  # the neighbour ended on the ramp; so may this one, a few steps away
         system.ramp = RAMPS[-1]
         x, point, norm, more = newton(system, first, 20, smooth=0.0, pull=0.0)
         taken += more
         if norm <= ACCEPTED:
             return x, point, taken, f"Newton, choke prices held within {10 * system.ramp:.0e}"
         system.ramp = 0.0
-    first = system.start()  # where a neighbour leads astray, the base does not
+    near, first = first, system.start()
+    if not np.array_equal(near, first):  # where a neighbour leads astray, the base does not
+        x, point, norm, more = newton(system, first, 60, smooth=0.0, pull=0.0, patience=10)
+        taken += more
+        if norm <= ACCEPTED:
+            return x, point, taken, "Newton"
+        system.unserved_at = np.zeros(0, dtype=np.intp)
     x, point, norm, more = newton(system, first, 60, smooth=0.0, pull=0.0, patience=10, style="log")
     taken += more
     if norm <= ACCEPTED:

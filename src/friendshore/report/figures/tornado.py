@@ -22,7 +22,7 @@ from friendshore.report.figures import screen
 from friendshore.report.figures.figure import Figure
 from friendshore.report.figures.palette import INK, RULE, of_sign
 from friendshore.report.figures.who_pays import numbered
-from friendshore.run import compile_world, measures
+from friendshore.run import compile_world, measures, widened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -85,7 +85,8 @@ def _moves(subject: Subject) -> Moves:
     study, network = subject.study, compile_world(subject.world, subject.assume)
     quo = [*measures(subject.world, None, study.as_of, subject.assume)[0], *subject.shocks]
     full = [*measures(subject.world, subject.deal, study.as_of, subject.assume)[0], *subject.shocks]
-    with_it = _slopes(subject, network, full, subject.after.state)
+    built = widened(network, full, mass_unit_t=subject.world.mass_unit_t)
+    with_it = _slopes(subject, built, full, subject.after.state)
     without = _slopes(subject, network, quo, subject.before.state)
     open_ = undetermined(subject.before) | undetermined(subject.after)
     hanging = {w.clause for w in full if isinstance(w, Quota) and w.lane.good in open_}
