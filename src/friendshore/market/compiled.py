@@ -8,10 +8,13 @@ which remains the reference: the tests hold the two together.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from friendshore.market import equilibrium
@@ -24,8 +27,13 @@ MULTIPLY_FROM = 32  # sources of a full block from which a matrix product beats 
 ISO_ELASTIC, LINEAR, FIXED, LOGISTIC = (int(shape) for shape in Shape)
 ROOT_HALF, ROOT_2_PI = math.sqrt(0.5), math.sqrt(2.0 * math.pi)
 CORNER = 1.0 - math.sqrt(0.5)
+CIF, RATE, DELIVERED, LEVY, LEVY_SLOPE, BY_CIF = range(6)  # rows of `Swift.watched`
 compiled = njit(cache=True, error_model="numpy", fastmath={"reassoc"})  # sums may be taken several terms at a time
 LARGE = 4_100_000  # just above 32 MB, where glibc's threshold for giving memory back ends
+ROUND = 1.5 * 2.0**52  # adding it leaves a whole number in the last bits
+INVERSE_LN_2 = 1.0 / math.log(2.0)
+LN_2_HIGH, LN_2_LOW = 6.93145751953125e-1, 1.42860682030941723212e-6  # ln 2 in two pieces, the first of few digits
+NONE = np.zeros(0)
 SMALLEST, LARGEST = 1e-250, 1e250  # sums of exponentials outside are taken again from the best origin
 
 
@@ -38,6 +46,8 @@ def use(wanted: bool = True) -> None:
 class Routes(NamedTuple):
     """What no unknown moves, by route; markets own the routes from `start[j]` to `start[j + 1]`.
 
+    A route's score is `base - steep p`, p the seller's price: ln w0 - theta (d - d0) with d = (p (1 + x) + fixed) (1 + t) + duty;
+    a levy takes `max(0, gap - closing p)` of it, looked at where any route of the market is under a floor (`levied`).
     Where every source of a good serves market j (`full`), they follow each other from `lead[j]`. All positions are unsigned:
     a loop that need not ask whether an index counts from the end runs several elements at a time.
     """
@@ -47,24 +57,47 @@ class Routes(NamedTuple):
     start: Position
     lead: Position
     full: Mask
-    attraction: Array
-    fixed_cif: Array
-    exported: Array  # empty where no export tax stands
-    rate: Array
-    fixed_duty: Array
-    tariff: Array
-    left_out: Array
+    base: Array
+    steep: Array  # theta (1 + x) (1 + t)
+    levied: Mask
+    gap: Array
+    closing: Array
     offtake: Array
-    floored: Position
-    reference: Array
-    on_cif: Mask
-    phase: Array
-    spread: Array
-    scattered: bool
     theta: Array
     index0: Array
     dead: Mask
     dead_index: Array
+
+
+class Watched(NamedTuple):
+    """The routes that a limit or a scattered floor acts on, in their order: what their delivered price is made of.
+
+    Market j has those from `start[j]` to `start[j + 1]`.
+    """
+
+    route: Position
+    source: Position
+    start: Position
+    on_cif: Mask
+    attraction: Array
+    exported: Array
+    fixed_cif: Array
+    tariff: Array
+    specific: Array
+    left_out: Array
+    reference: Array  # -inf where no floor stands
+    phase: Array
+    spread: Array
+
+
+@dataclass
+class Swift(Point):
+    """A point that knows delivered prices of watched routes only, until `Compiled.landed` fills in the others.
+
+    `watched` has them by row: cif, 1 + tariff, delivered, levy, its slope, and dd/dcif.
+    """
+
+    watched: Array  # (6, W)
 
 
 class Recipes(NamedTuple):
@@ -99,8 +132,8 @@ class Limits(NamedTuple):
     counts: tuple[int, int, int]  # quotas and corridors, recoveries, tariff-rate quotas
     starts: Position
     routes: Position
-    under: Mask  # of a floor, whose row is `floor`
-    floor: Position
+    watched: Position  # where each of them stands among the watched
+    overlap: bool  # whether any route is under two limits
     tonnes: Array
     size: Array
     taking: Position
@@ -116,16 +149,16 @@ class Compiled(System):
     def __init__(self, network: Network, policy: Policy) -> None:
         super().__init__(network, policy)
         n, p = network, policy
-        lead, full = np.zeros(self.markets, dtype=np.intp), np.zeros(self.markets, dtype=bool)
-        for block in n.blocks:
-            lead[block.markets], full[block.markets] = block.sources.start, block.full
         self.routes = Routes(
-            *n.positions, _at(lead), full, self.attraction, self.fixed_cif,
-            np.zeros(0) if self.exported is None else self.exported,
-            self.rate, self.fixed_duty, p.tariff, self.left_out, p.offtake,
-            _at(self.floored), self.floor_reference, self.floor_on_cif, self.floor_phase, self.floor_spread,
-            bool(self.floor_spread.any()), n.theta, n.index0, self.dead, np.where(np.isfinite(n.demand.last), n.demand.last, n.index0),
+            *n.positions, *n.leads, self.base, self.steep, self.levied, self.gap, self.closing, p.offtake,
+            n.theta, n.index0, self.dead, np.where(np.isfinite(n.demand.last), n.demand.last, n.index0),
         )  # fmt: skip
+        (routes, sources, start, members, overlap), on_cif, terms = _watching(
+            _at(self.member_route), _at(self.floored[self.floor_spread > 0.0]), *n.positions, p.open, n.attraction, p.export_tax,
+            p.export_specific, p.freight, n.premium, p.tariff, n.fob_valued, p.specific, p.reference, p.gap_on_cif, p.phase,
+            p.dispersion,
+        )  # fmt: skip
+        self.watched = Watched(routes, sources, start, on_cif, *terms)
         tranches = p.tranche_activity.size
         ends = np.arange(tranches + 1)  # recipe rows stand in the order of their tranches
         t, d = p.tranches, n.demand
@@ -138,14 +171,10 @@ class Compiled(System):
             n.stock_release - self.offtake_out,
         )  # fmt: skip
         sizes = [routes.size for routes in self.group_routes]
-        floor, under = np.zeros(self.member_route.size, dtype=np.intp), np.zeros(self.member_route.size, dtype=bool)
-        if self.floored.size:
-            floor = np.minimum(np.searchsorted(self.floored, self.member_route), self.floored.size - 1)
-            under = self.floored[floor] == self.member_route
         taking, giving = [x[0] for x in self.recovery_terms], [x[1] for x in self.recovery_terms]
         self.limited = Limits(
             (self.n_quota + self.n_corridor, self.n_recovery, self.n_rate),
-            _starts(sizes), _at(self.member_route), under, _at(floor), self.group_limit, self.extra_size,
+            _starts(sizes), _at(self.member_route), members, overlap, self.group_limit, self.extra_size,
             _flat(taking), _starts([x.size for x in taking]), _flat(giving), _starts([x.size for x in giving]),
             np.array([x[2] for x in self.recovery_terms], dtype=float),
         )  # fmt: skip
@@ -156,39 +185,36 @@ class Compiled(System):
             whole[block.markets] = b
         self.whole = whole
         self.matrix: NDArray[np.floating[Any]] = np.empty((0, 0))
-        self.by_cif, self.move, self.pull = self._keep(), self._keep(), self._keep()
+        self.move = self._keep()
+        self.parts: tuple[NDArray[np.floating[Any]], ...] = ()
 
     def _pairs(self) -> None:
         """The loops walk the recipes themselves."""
 
     def evaluate(self, x: Array) -> Point:
-        cif, delivered, score = self.take(), self.take(), self.take()
-        price, rate, levy, levy_slope = _offers(x, self.sources, cif, delivered, score, self.routes, self.limited)
-        with np.errstate(over="ignore"):
-            np.exp(score, out=score)
-        (
-            index,
-            wanted,
-            wanted_slope,
-            unserved,
-            spot,
-            spot_raw,
-            margin,
-            receipt_slope,
-            level,
-            level_slope,
-            excess,
-            limits,
-        ) = _answer(
-            x, price, delivered, score, self.routes, self.recipes, self.limited, _at(self.unserved_at), self.ramp
-        )
-        return Point(
-            price, cif, rate, delivered, levy, levy_slope, index, score, wanted, wanted_slope, unserved, spot, spot_raw, margin,
-            receipt_slope, level, level_slope, excess, limits,
+        share = self.take()
+        (price, excess), by_market, (margin, level, level_slope), receipt_slope, limits, watched = _evaluate(
+            x, self.sources, share, self.routes, self.watched, self.recipes, self.limited, _at(self.unserved_at), self.ramp
+        )  # fmt: skip
+        index, wanted, wanted_slope, unserved, spot, spot_raw = by_market
+        return Swift(
+            price, NONE, NONE, NONE, NONE, NONE, index, share, wanted, wanted_slope, unserved, spot, spot_raw, margin, receipt_slope,
+            level, level_slope, excess, limits, watched,
         )  # fmt: skip
 
+    def landed(self, x: Array, point: Point) -> Point:
+        n, p = self.network, self.policy
+        cif, rate, delivered = self.take(), self.take(), self.take()
+        assert isinstance(point, Swift)
+        levy, slope = _land_all(
+            cif, rate, delivered, point.price, n.positions[0], p.export_tax, p.export_specific, p.freight, n.premium, p.tariff,
+            n.fob_valued, p.specific, _at(self.floored), self.floor_reference, self.floor_on_cif, self.floor_phase,
+            self.watched.route, point.watched,
+        )  # fmt: skip
+        return replace(point, cif=cif, rate=rate, delivered=delivered, levy=levy, levy_slope=slope)
+
     def release(self, point: Point) -> None:
-        self.network.spare.extend((point.cif, point.delivered, point.share))
+        self.network.spare.append(point.share)
 
     def close(self) -> None:
         self.network.spare.extend(self.own)
@@ -206,14 +232,11 @@ class Compiled(System):
     def _land(self) -> None:
         n, p = self.network, self.policy
         self.own: list[Array] = []
-        self.attraction, self.fixed_cif, self.rate = self._keep(), self._keep(), self._keep()
-        self.left_out, self.fixed_duty = self._keep(), self._keep()
-        taxed, floored = _landing(
-            p.open, n.attraction, p.export_tax, p.export_specific, p.freight, n.premium, p.tariff, n.fob_valued, p.specific,
-            p.reference, self.attraction, self.fixed_cif, self.rate, self.left_out, self.fixed_duty,
+        self.base, self.steep, self.gap, self.closing = self._keep(), self._keep(), self._keep(), self._keep()
+        self.floored, self.levied = _landing(
+            p.open, n.attraction, n.theta, n.positions[2], p.export_tax, p.export_specific, p.freight, n.premium, p.tariff,
+            n.fob_valued, p.specific, p.reference, p.gap_on_cif, p.phase, p.dispersion, self.base, self.steep, self.gap, self.closing,
         )  # fmt: skip
-        self.exported = 1.0 + p.export_tax if taxed else None
-        self.floored = floored
 
     def residual(self, x: Array, point: Point, smooth: float = 0.0) -> tuple[Array, Array, Array, Mask]:
         low, high, scale = self.bounds(point)
@@ -230,24 +253,24 @@ class Compiled(System):
             self.matrix = np.empty((total, total), dtype=kind)
         out = self.matrix
         out.fill(0.0)
-        by_cif, move, pull = self.by_cif, self.move, self.pull
-        positive, theta_spot, own, bend = _moves(
-            by_cif, move, pull,
-            point.price, point.rate, point.levy_slope, point.share, point.spot, point.spot_raw, point.wanted_slope,
-            point.receipt_slope, point.level_slope, self.routes, self.recipes, self.whole,
+        if not self.parts or self.parts[0].dtype != kind:
+            self.parts = (np.empty(point.share.size, dtype=kind), np.empty(point.share.size, dtype=kind))
+        assert isinstance(point, Swift)
+        shared, pull = self.parts
+        weight, positive, theta_spot, own, bend, diagonal = _moves(
+            self.move, shared, pull, point.price, point.share, point.spot, point.spot_raw, point.wanted_slope, point.receipt_slope,
+            point.level_slope, self.size, self.routes, self.watched, point.watched, self.recipes, self.whole,
         )  # fmt: skip
         for block in self.multiplied:
-            share = block.dense(point.share).astype(kind, copy=False)
-            pulled = block.dense(pull).astype(kind, copy=False)
-            np.matmul(share.T, pulled, out=out[block.sources, block.sources])
+            np.matmul(block.dense(shared).T, block.dense(pull), out=out[block.sources, block.sources])
         _assemble(
-            out, point.share, move, pull, theta_spot, own, positive, point.level_slope, bend, self.size, self.routes, self.recipes,
+            out, point.share, self.move, weight, diagonal, positive, point.level_slope, bend, self.size, self.routes, self.recipes,
             self.whole,
         )  # fmt: skip
         if self.extras:
             _extras(
-                out, by_z, by_f, point.price, point.share, by_cif, move, point.cif, point.levy_slope, theta_spot, own, positive,
-                point.level_slope, bend, self.size, self.routes, self.recipes, self.limited, _at(self.unserved_at),
+                out, by_z, by_f, point.price, point.share, self.move, theta_spot, own, positive, point.level_slope,
+                bend, self.size, self.routes, self.watched, point.watched, self.recipes, self.limited, _at(self.unserved_at),
             )  # fmt: skip
         if on_floor.any():
             rows = np.flatnonzero(on_floor)
@@ -270,27 +293,107 @@ def _at(rows: Any) -> Position:
 
 @compiled
 def _landing(
-    opened: Mask, attracted: Array, export_tax: Array, export_specific: Array, freight: Array, premium: Array, tariff: Array,
-    fob_valued: Array, specific: Array, reference: Array, attraction: Array, fixed_cif: Array, rate: Array, left_out: Array,
-    fixed_duty: Array,
+    opened: Mask, attraction: Array, theta: Array, start: Position, export_tax: Array, export_specific: Array, freight: Array,
+    premium: Array, tariff: Array, fob_valued: Array, specific: Array, reference: Array, on_cif: Mask, phase: Array, spread: Array,
+    base: Array, steep: Array, gap: Array, closing: Array,
 ) -> Any:  # fmt: skip
-    """`System._land` in one pass; whether any export is taxed, and the routes under a floor."""
-    taxed, under = False, 0
-    for i in range(opened.size):
-        attraction[i] = attracted[i] if opened[i] else -np.inf
-        fixed_cif[i] = export_specific[i] + freight[i] + premium[i]
-        rate[i] = 1.0 + tariff[i]
-        left_out[i] = fob_valued[i] * freight[i]
-        fixed_duty[i] = specific[i] - tariff[i] * left_out[i]
-        taxed |= export_tax[i] != 0.0
-        under += math.isfinite(reference[i])
+    """Every route's score as a line in the seller's price; the routes under a floor, and the markets that have any."""
+    under, levied = 0, np.zeros(theta.size, dtype=np.bool_)
+    for j in range(theta.size):
+        for i in range(start[j], start[j + 1]):
+            rate, cif = 1.0 + tariff[i], export_specific[i] + freight[i] + premium[i]
+            fixed = cif * rate + specific[i] - tariff[i] * (fob_valued[i] * freight[i])
+            base[i] = attraction[i] - theta[j] * fixed if opened[i] else -np.inf
+            steep[i] = theta[j] * (1.0 + export_tax[i]) * rate
+            if reference[i] > -np.inf:
+                under += 1
+                levied[j] = True
+        if levied[j]:
+            for i in range(start[j], start[j + 1]):
+                if reference[i] > -np.inf and spread[i] == 0.0 and opened[i]:
+                    rate, cif = 1.0 + tariff[i], export_specific[i] + freight[i] + premium[i]
+                    fixed = cif if on_cif[i] else cif * rate + specific[i] - tariff[i] * (fob_valued[i] * freight[i])
+                    gap[i] = theta[j] * phase[i] * (reference[i] - fixed)
+                    closing[i] = theta[j] * phase[i] * (1.0 + export_tax[i]) if on_cif[i] else phase[i] * steep[i]
+                else:
+                    gap[i], closing[i] = -1.0, 0.0
     floored = np.empty(under, dtype=np.intp)
     under = 0
+    for j in range(theta.size):
+        if levied[j]:
+            for i in range(start[j], start[j + 1]):
+                if reference[i] > -np.inf:
+                    floored[under] = i
+                    under += 1
+    return floored, levied
+
+
+@compiled
+def _watching(
+    member: Position, scattered: Position, source: Position, market: Position, start: Position, opened: Mask, attraction: Array,
+    export_tax: Array, export_specific: Array, freight: Array, premium: Array, tariff: Array, fob_valued: Array, specific: Array,
+    reference: Array, on_cif: Mask, phase: Array, spread: Array,
+) -> Any:  # fmt: skip
+    """The routes that something acts on, once each and in their order, with what they pay; where every member stands."""
+    place, size, overlap = np.zeros(opened.size, dtype=np.uintp), 0, False
+    for i in member:
+        overlap |= place[i] == 1
+        place[i] = 1
+    for i in scattered:
+        place[i] = 1
+    starts = np.zeros(start.size, dtype=np.uintp)
+    for j in range(start.size - 1):
+        for i in range(start[j], start[j + 1]):
+            if place[i] == 1:
+                place[i] = size
+                size += 1
+            else:
+                place[i] = opened.size
+        starts[j + 1] = size
+    routes, sources = np.empty(size, dtype=np.uintp), np.empty(size, dtype=np.uintp)
+    valued, terms = np.empty(size, dtype=np.bool_), np.empty((9, size))
     for i in range(opened.size):
-        if math.isfinite(reference[i]):
-            floored[under] = i
-            under += 1
-    return taxed, floored
+        if place[i] < opened.size:
+            k = place[i]
+            routes[k], sources[k], valued[k] = i, source[i], on_cif[i]
+            terms[0, k] = attraction[i] if opened[i] else -np.inf
+            terms[1, k] = 1.0 + export_tax[i]
+            terms[2, k] = export_specific[i] + freight[i] + premium[i]
+            terms[3, k], terms[4, k], terms[5, k] = tariff[i], specific[i], fob_valued[i] * freight[i]
+            terms[6, k], terms[7, k], terms[8, k] = reference[i], phase[i], spread[i]
+    at = np.empty(member.size, dtype=np.uintp)
+    for k in range(member.size):
+        at[k] = place[member[k]]
+    return (routes, sources, starts, at, overlap), valued, terms
+
+
+@compiled
+def _land_all(
+    cif: Array, rate: Array, delivered: Array, price: Array, source: Position, export_tax: Array, export_specific: Array,
+    freight: Array, premium: Array, tariff: Array, fob_valued: Array, specific: Array, floored: Position, reference: Array,
+    on_cif: Mask, phase: Array, watched: Position, w: Array,
+) -> Any:  # fmt: skip
+    """Delivered prices of all routes, and the levies; those of the watched as they are known."""
+    for i in range(cif.size):
+        c = price[source[i]] * (1.0 + export_tax[i]) + (export_specific[i] + freight[i] + premium[i])
+        cif[i], rate[i] = c, 1.0 + tariff[i]
+        delivered[i] = c + tariff[i] * (c - fob_valued[i] * freight[i]) + specific[i]
+    levy, slope = np.zeros(floored.size), np.zeros(floored.size)
+    for f in range(floored.size):
+        i = floored[f]
+        short = reference[f] - (cif[i] if on_cif[f] else delivered[i])
+        if short > 0.0:
+            levy[f], slope[f] = phase[f] * short, -phase[f]
+            delivered[i] += levy[f]
+    f = 0
+    for k in range(watched.size):
+        i = watched[k]
+        cif[i], rate[i], delivered[i] = w[CIF, k], w[RATE, k], w[DELIVERED, k]
+        while f < floored.size and floored[f] < i:
+            f += 1
+        if f < floored.size and floored[f] == i:
+            levy[f], slope[f] = w[LEVY, k], w[LEVY_SLOPE, k]
+    return levy, slope
 
 
 # -- equations --------------------------------------------------------------------------------------------------------
@@ -342,138 +445,232 @@ def _demand(shape: int, curve: Array, j: int, index: float) -> tuple[float, floa
     return level, 0.0
 
 
+def _spelt(_: Any, bits: Any) -> Any:
+    """The number that 64 bits spell."""
+    return types.float64(bits), lambda _, builder, __, given: builder.bitcast(given[0], ir.DoubleType())
+
+
+def _spelling(_: Any, number: Any) -> Any:
+    """The 64 bits that spell a number."""
+    return types.int64(number), lambda _, builder, __, given: builder.bitcast(given[0], ir.IntType(64))
+
+
+_as_float: Any = intrinsic(_spelt)
+_as_bits: Any = intrinsic(_spelling)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _exp(x: float) -> float:
+    """The exponential to the last digit or two, in steps that run for several routes at a time; nothing below exp(-700).
+
+    x = k ln 2 + r with |r| <= ln 2 / 2; exp r by its Taylor series, whose fourteenth term is below 1e-17; 2^k by its exponent.
+    No term may change its place here: adding `ROUND` and taking it away again is what rounds.
+    """
+    at = min(max(x, -700.0), 700.0)
+    shifted = at * INVERSE_LN_2 + ROUND
+    k = shifted - ROUND
+    r = (at - k * LN_2_HIGH) - k * LN_2_LOW
+    y = 1.0 / 6227020800.0
+    y = y * r + 1.0 / 479001600.0
+    y = y * r + 1.0 / 39916800.0
+    y = y * r + 1.0 / 3628800.0
+    y = y * r + 1.0 / 362880.0
+    y = y * r + 1.0 / 40320.0
+    y = y * r + 1.0 / 5040.0
+    y = y * r + 1.0 / 720.0
+    y = y * r + 1.0 / 120.0
+    y = y * r + 1.0 / 24.0
+    y = y * r + 1.0 / 6.0
+    y = y * r + 0.5
+    y = y * r + 1.0
+    y = y * r + 1.0
+    power = _as_float((_as_bits(shifted) + 1023) << 52)
+    return y * power if x >= -700.0 else 0.0
+
+
 @compiled
-def _offers(x: Array, sources: int, cif: Array, delivered: Array, score: Array, r: Routes, lim: Limits) -> Any:
-    """Delivered price of every route, and the score of every origin: ln w0 - theta (d - d0)."""
-    price = np.exp(x[:sources])
-    z = x[sources:]
+def _watch(price: Array, z: Array, r: Routes, w: Watched, lim: Limits) -> Any:
+    """What the watched routes pay: delivered = cif + t (cif - left out) + duty + levy."""
     first, bounds, rates = lim.counts
-    rate = r.rate
-    for j in range(r.theta.size):
-        at, lead, theta = r.start[j], r.lead[j], r.theta[j]
-        if r.full[j] and not r.exported.size:
-            for k in range(r.start[j + 1] - at):
-                c = price[lead + k] + r.fixed_cif[at + k]
-                cif[at + k] = c
-                delivered[at + k] = c * rate[at + k] + r.fixed_duty[at + k]
-        else:
-            for i in range(at, r.start[j + 1]):
-                tax = r.exported[i] if r.exported.size else 1.0
-                cif[i] = price[r.source[i]] * tax + r.fixed_cif[i]
-                delivered[i] = cif[i] * rate[i] + r.fixed_duty[i]
-        for i in range(at, r.start[j + 1]):  # apart: the machine takes several routes at a time where arrays are few
-            score[i] = r.attraction[i] - theta * delivered[i]
+    size = w.route.size
+    out = np.empty((6, size))
+    cif, rate, delivered, levy, levy_slope, by_cif = (
+        out[CIF],
+        out[RATE],
+        out[DELIVERED],
+        out[LEVY],
+        out[LEVY_SLOPE],
+        out[BY_CIF],
+    )
+    for k in range(size):
+        cif[k] = price[w.source[k]] * w.exported[k] + w.fixed_cif[k]
+        rate[k] = 1.0 + w.tariff[k]
     for e in range(first):
-        for k in range(lim.starts[e], lim.starts[e + 1]):
-            i = lim.routes[k]
-            cif[i] += z[e]
-            delivered[i] += z[e] * rate[i]
-    if rates:
-        rate = rate.copy()
-        for e in range(rates):
-            applied = z[first + bounds + e]
-            for k in range(lim.starts[first + e], lim.starts[first + e + 1]):
-                i = lim.routes[k]
-                rate[i] = 1.0 + applied
-                delivered[i] += (applied - r.tariff[i]) * (cif[i] - r.left_out[i])
-    levy, slope = np.empty(r.floored.size), np.empty(r.floored.size)
-    for k in range(r.floored.size):
-        i = r.floored[k]
-        short = r.reference[k] - (cif[i] if r.on_cif[k] else delivered[i])
-        levy[k] = r.phase[k] * short if short > 0.0 else 0.0
-        slope[k] = -r.phase[k] if short > 0.0 else 0.0
-        if r.scattered and r.spread[k] > 0.0:
-            gap, by = _gap(short, 0.0, r.spread[k])
-            levy[k], slope[k] = r.phase[k] * gap, r.phase[k] * by
-        delivered[i] += levy[k]
-        score[i] = r.attraction[i] - r.theta[r.market[i]] * delivered[i]
-    for k in range(lim.routes.size):
-        i = lim.routes[k]
-        score[i] = r.attraction[i] - r.theta[r.market[i]] * delivered[i]
-    return price, rate, levy, slope
+        if z[e] != 0.0:
+            for k in range(lim.starts[e], lim.starts[e + 1]):
+                cif[lim.watched[k]] += z[e]
+    for e in range(rates):
+        for k in range(lim.starts[first + e], lim.starts[first + e + 1]):
+            rate[lim.watched[k]] = 1.0 + z[first + bounds + e]
+    for k in range(size):
+        before = cif[k] + (rate[k] - 1.0) * (cif[k] - w.left_out[k]) + w.specific[k]
+        short = w.reference[k] - (cif[k] if w.on_cif[k] else before)
+        amount, slope = (short, -1.0) if short > 0.0 else (0.0, 0.0)
+        if w.spread[k] > 0.0:
+            amount, slope = _gap(short, 0.0, w.spread[k])
+        levy[k], levy_slope[k] = w.phase[k] * amount, w.phase[k] * slope
+        delivered[k] = before + levy[k]
+        by_cif[k] = rate[k] + levy_slope[k] * (1.0 if w.on_cif[k] else rate[k])
+    return out
 
 
 @compiled
-def _from_best(
-    share: Array, delivered: Array, attraction: Array, theta: float, at: int, end: int
-) -> tuple[float, float]:
-    """The exponentials of one market measured from its best origin, where they would overflow or vanish; best and sum."""
-    best, total = -np.inf, 0.0
-    for i in range(at, end):
-        best = max(best, attraction[i] - theta * delivered[i])
-    for i in range(at, end):
-        share[i] = math.exp(attraction[i] - theta * delivered[i] - best) if best > -np.inf else 0.0
-        total += share[i]
-    return best, total
+def _line(row: Array, base: Array, steep: Array, price: Array) -> None:
+    """Scores of one market whose sources follow each other: lines in their prices."""
+    for k in range(row.size):
+        row[k] = base[k] - steep[k] * price[k]
 
 
 @compiled
-def _add(out: Array, values: Array, weight: float, source: Position, at: int, end: int, lead: int, full: bool) -> None:
+def _levied_line(row: Array, base: Array, steep: Array, gap: Array, closing: Array, price: Array) -> None:
+    """The same where some pay a levy."""
+    for k in range(row.size):
+        row[k] = base[k] - steep[k] * price[k] - max(0.0, gap[k] - closing[k] * price[k])
+
+
+@compiled
+def _scores(
+    at: int, end: int, lead: int, full: bool, levied: bool, theta: float, share: Array, price: Array, source: Position, base: Array,
+    steep: Array, gap: Array, closing: Array, first: int, last: int, watched: Position, attraction: Array, delivered: Array,
+) -> None:  # fmt: skip
+    """Scores, ln w0 - theta (d - d0), of one market's routes, into their places in `share`."""
+    if full and levied:
+        sellers = price[lead : lead + (end - at)]
+        _levied_line(share[at:end], base[at:end], steep[at:end], gap[at:end], closing[at:end], sellers)
+    elif full:
+        _line(share[at:end], base[at:end], steep[at:end], price[lead : lead + (end - at)])
+    else:
+        for i in range(at, end):
+            p = price[source[i]]
+            share[i] = base[i] - steep[i] * p
+            if levied:
+                share[i] -= max(0.0, gap[i] - closing[i] * p)
+    for k in range(first, last):
+        share[watched[k]] = attraction[k] - theta * delivered[k]
+
+
+@compiled
+def _weigh(row: Array) -> float:
+    """The exponentials of a row in its place, and their sum."""
+    total = 0.0
+    for k in range(row.size):
+        row[k] = _exp(row[k])
+    for k in range(row.size):
+        total += row[k]
+    return total
+
+
+@compiled
+def _scale(row: Array, by: float) -> None:
+    for k in range(row.size):
+        row[k] *= by
+
+
+@compiled
+def _sourced(index: Array, share: Array, price: Array, r: Routes, w: Watched, delivered: Array) -> None:
+    """Shares of every route and the cost index of every market; measured from the best origin where they would overflow."""
+    for j in range(r.theta.size):
+        at, end = r.start[j], r.start[j + 1]
+        _scores(
+            at, end, r.lead[j], r.full[j], r.levied[j], r.theta[j], share, price, r.source, r.base, r.steep, r.gap, r.closing,
+            w.start[j], w.start[j + 1], w.route, w.attraction, delivered,
+        )  # fmt: skip
+        best = total = 0.0
+        total = _weigh(share[at:end])
+        if not SMALLEST < total < LARGEST and not r.dead[j]:
+            _scores(
+                at, end, r.lead[j], r.full[j], r.levied[j], r.theta[j], share, price, r.source, r.base, r.steep, r.gap, r.closing,
+                w.start[j], w.start[j + 1], w.route, w.attraction, delivered,
+            )  # fmt: skip
+            best, total = -np.inf, 0.0
+            for i in range(at, end):
+                best = max(best, share[i])
+            for i in range(at, end):
+                share[i] = math.exp(share[i] - best) if best > -np.inf else 0.0
+                total += share[i]
+        if total > 0.0:
+            index[j] = r.index0[j] - (best + math.log(total)) / r.theta[j]
+            _scale(share[at:end], 1.0 / total)
+        else:
+            index[j] = np.inf
+        if r.dead[j]:
+            index[j] = r.dead_index[j]
+
+
+@compiled
+def _raise(row: NDArray[np.floating[Any]], values: Array, weight: float) -> None:
+    for k in range(row.size):
+        row[k] += weight * values[k]
+
+
+@compiled
+def _add(
+    out: NDArray[np.floating[Any]], values: Array, weight: float, source: Position, at: int, end: int, lead: int, full: bool
+) -> None:  # fmt: skip
     """Add one market's route values, weighted, to a vector by source."""
     if full:
-        for k in range(end - at):
-            out[lead + k] += weight * values[at + k]
+        _raise(out[lead : lead + (end - at)], values[at:end], weight)
     else:
         for i in range(at, end):
             out[source[i]] += weight * values[i]
 
 
 @compiled
-def _add_row(
-    out: NDArray[np.floating[Any]],
-    row: int,
-    values: Array,
-    weight: float,
-    source: Position,
-    at: int,
-    end: int,
-    lead: int,
-    full: bool,
-) -> None:
-    """The same into a row of a matrix."""
-    if full:
-        for k in range(end - at):
-            out[row, lead + k] += weight * values[at + k]
-    else:
-        for i in range(at, end):
-            out[row, source[i]] += weight * values[i]
+def _collect(
+    out: Array, weight: Array, values: Array, source: Position, start: Position, lead: Position, full: Mask
+) -> None:  # fmt: skip
+    """Add route values, weighted by market, to several vectors by source, (E, I); `weight` is (E, M)."""
+    for j in range(lead.size):
+        at, end = start[j], start[j + 1]
+        for e in range(out.shape[0]):
+            if weight[e, j] == 0.0:
+                continue
+            if full[j]:
+                row, part, by = out[e, lead[j] : lead[j] + (end - at)], values[at:end], weight[e, j]
+                for k in range(row.size):
+                    row[k] += by * part[k]
+            else:
+                for i in range(at, end):
+                    out[e, source[i]] += weight[e, j] * values[i]
 
 
 @compiled
-def _answer(
+def _evaluate(
     x: Array,
-    price: Array,
-    delivered: Array,
+    sources: int,
     share: Array,
     r: Routes,
+    w: Watched,
     a: Recipes,
     lim: Limits,
     short: Position,
     ramp: float,
 ) -> Any:
-    """What buyers and producers do at those offers; `share` holds exp(score) and becomes the shares."""
-    sources, markets, tranches = price.size, r.theta.size, a.cost.size
-    z = x[sources:]
+    """What buyers and producers do at one guess of prices and rents."""
+    by_source, z = np.empty((2, sources)), x[sources:]
+    price, excess = by_source[0], by_source[1]
+    for i in range(sources):
+        price[i], excess[i] = math.exp(x[i]), a.released[i]
+    markets, tranches = r.theta.size, a.cost.size
     first, bounds, rates = lim.counts
     fixed = first + bounds + rates
-    index = np.empty(markets)
-    for j in range(markets):
-        best = total = 0.0
-        for i in range(r.start[j], r.start[j + 1]):
-            total += share[i]
-        if not SMALLEST < total < LARGEST and not r.dead[j]:
-            best, total = _from_best(share, delivered, r.attraction, r.theta[j], r.start[j], r.start[j + 1])
-        if total > 0.0:
-            index[j] = r.index0[j] - (best + math.log(total)) / r.theta[j]
-            scale = 1.0 / total
-            for i in range(r.start[j], r.start[j + 1]):
-                share[i] *= scale
-        else:
-            index[j] = r.dead_index[j] if r.dead[j] else np.inf
-        if r.dead[j]:
-            index[j] = r.dead_index[j]
+    watched = _watch(price, z, r, w, lim)
+    by_market, by_tranche = np.empty((6, markets)), np.empty((3, tranches))
+    index, wanted, wanted_slope = by_market[0], by_market[1], by_market[2]
+    unserved, spot, spot_raw = by_market[3], by_market[4], by_market[5]
+    margin, level, level_slope = by_tranche[0], by_tranche[1], by_tranche[2]
+    _sourced(index, share, price, r, w, watched[DELIVERED])
 
-    margin, level, level_slope = np.empty(tranches), np.empty(tranches), np.empty(tranches)
     receipt_slope = np.ones(a.out_source.size)
     for t in range(tranches):
         m = -a.cost[t]
@@ -492,7 +689,7 @@ def _answer(
             margin[lim.taking[k]] -= z[first + e]
         for k in range(lim.giving_start[e], lim.giving_start[e + 1]):
             margin[lim.giving[k]] += lim.content[e] * z[first + e]
-    excess, used = a.released.copy(), np.zeros(markets)
+    used = np.zeros(markets)
     for t in range(tranches):
         if a.halted[t]:
             level[t] = level_slope[t] = 0.0
@@ -503,10 +700,9 @@ def _answer(
         for i in range(a.ins[t], a.ins[t + 1]):
             used[a.in_market[i]] += a.in_coef[i] * level[t]
 
-    wanted, wanted_slope, unserved = np.empty(markets), np.empty(markets), np.zeros(markets)
+    unserved[:] = 0.0
     for k in range(short.size):
         unserved[short[k]] = z[fixed + k]
-    spot, spot_raw = np.empty(markets), np.empty(markets)
     for j in range(markets):
         choke = a.choke[j]
         wanted[j], wanted_slope[j] = _demand(a.demand_shape[j], a.demand, j, min(index[j], choke))
@@ -539,9 +735,7 @@ def _answer(
         limits[first + e] = (lim.content[e] * given - taken) / lim.size[first + e]
     for k in range(short.size):
         limits[fixed + k] = (a.choke[short[k]] - index[short[k]]) / a.choke[short[k]]
-    return (
-        index, wanted, wanted_slope, unserved, spot, spot_raw, margin, receipt_slope, level, level_slope, excess, limits,
-    )  # fmt: skip
+    return by_source, by_market, by_tranche, receipt_slope, limits, watched
 
 
 @compiled
@@ -591,75 +785,112 @@ def _residual(
 
 @compiled
 def _moves(
-    by_cif: Array, move: Array, pull: Array, price: Array, rate: Array, levy_slope: Array, share: Array, spot: Array, spot_raw: Array, wanted_slope: Array,
-    receipt_slope: Array, level_slope: Array, r: Routes, a: Recipes, whole: Index,
+    move: Array, shared: NDArray[np.floating[Any]], pull: NDArray[np.floating[Any]], price: Array, share: Array, spot: Array,
+    spot_raw: Array, wanted_slope: Array, receipt_slope: Array, level_slope: Array, size: Array, r: Routes, w: Watched,
+    landed: Array, a: Recipes, whole: Index,
 ) -> Any:  # fmt: skip
-    """Route by route: what a price moves, and how strongly its market pulls; recipes within a full block included."""
+    """Route by route: what a price moves, and how strongly its market pulls; recipes within a full block included.
+
+    `shared` and `pull`, for full blocks, are the factors of its product, in the digits asked for; `shared` per unit of the
+    source's size.
+    """
     markets = r.theta.size
     positive = np.empty(markets, dtype=np.bool_)
-    theta_spot, own = np.zeros(markets), np.zeros(markets)
+    theta_spot, own, weight = np.zeros(markets), np.zeros(markets), np.empty(markets)
     for j in range(markets):
         positive[j] = spot_raw[j] > 0.0 and not r.dead[j]
         if positive[j]:
             theta_spot[j], own[j] = r.theta[j] * spot[j], wanted_slope[j]
-    by_cif[:] = rate
-    for k in range(r.floored.size):
-        i = r.floored[k]
-        by_cif[i] += levy_slope[k] * (1.0 if r.on_cif[k] else rate[i])
-    for j in range(markets):
-        at, lead, weight = r.start[j], r.lead[j], -(theta_spot[j] + own[j])
-        if r.full[j] and not r.exported.size:
-            for k in range(r.start[j + 1] - at):
-                moved = price[lead + k] * share[at + k] * by_cif[at + k]
-                move[at + k] = moved
-                pull[at + k] = weight * moved
-        else:
-            for i in range(at, r.start[j + 1]):
-                tax = r.exported[i] if r.exported.size else 1.0
-                move[i] = price[r.source[i]] * tax * share[i] * by_cif[i]
-                pull[i] = weight * move[i]
+        weight[j] = -(theta_spot[j] + own[j])
+    apart = 0  # pairs of inputs in one full block that are not the same market
     for t in range(level_slope.size):
-        if level_slope[t] == 0.0:
-            continue
         for one in range(a.ins[t], a.ins[t + 1]):
             left = a.in_market[one]
-            if whole[left] < 0 or not positive[left]:
-                continue
             for other in range(a.ins[t], a.ins[t + 1]):
-                right = a.in_market[other]
-                if whole[right] != whole[left]:
-                    continue
-                value = a.in_coef[one] * level_slope[t] * a.in_coef[other]
-                at, of = r.start[left], r.start[right]
-                for k in range(r.start[right + 1] - of):
-                    pull[at + k] += value * move[of + k]
+                if whole[left] >= 0 and positive[left] and whole[a.in_market[other]] == whole[left]:
+                    if a.in_market[other] == left:
+                        weight[left] += a.in_coef[one] * level_slope[t] * a.in_coef[other]
+                    else:
+                        apart += 1
+    smaller, diagonal = 1.0 / size, np.zeros(size.size)
+    for j in range(markets):
+        at, lead, count = r.start[j], r.lead[j], r.start[j + 1] - r.start[j]
+        apiece = 1.0 / r.theta[j]
+        if not r.full[j]:
+            for i in range(at, at + count):
+                p = price[r.source[i]]
+                held = r.closing[i] if r.levied[j] and r.gap[i] > r.closing[i] * p else 0.0
+                move[i] = p * apiece * (r.steep[i] - held) * share[i]
+        else:
+            row, parts, steep, sellers = (
+                move[at : at + count],
+                share[at : at + count],
+                r.steep[at : at + count],
+                price[lead : lead + count],
+            )
+            if r.levied[j]:
+                gap, closing = r.gap[at : at + count], r.closing[at : at + count]
+                for k in range(row.size):
+                    held = closing[k] if gap[k] > closing[k] * sellers[k] else 0.0
+                    row[k] = sellers[k] * apiece * (steep[k] - held) * parts[k]
+            else:
+                for k in range(row.size):
+                    row[k] = sellers[k] * apiece * steep[k] * parts[k]
+        for k in range(w.start[j], w.start[j + 1]):
+            move[w.route[k]] = price[w.source[k]] * w.exported[k] * landed[BY_CIF, k] * share[w.route[k]]
+        if whole[j] >= 0:
+            mine, pulled, inverse, own_diagonal = (
+                shared[at : at + count],
+                pull[at : at + count],
+                smaller[lead : lead + count],
+                diagonal[lead : lead + count],
+            )
+            moved, parted, heavy, switched = move[at : at + count], share[at : at + count], weight[j], theta_spot[j]
+            for k in range(mine.size):
+                mine[k] = parted[k] * inverse[k]
+                pulled[k] = heavy * moved[k]
+            for k in range(mine.size):
+                own_diagonal[k] += switched * moved[k]
+        else:
+            _add(diagonal, move, theta_spot[j], r.source, at, at + count, lead, r.full[j])
+    if apart:
+        for t in range(level_slope.size):
+            for one in range(a.ins[t], a.ins[t + 1]):
+                left = a.in_market[one]
+                for other in range(a.ins[t], a.ins[t + 1]):
+                    right = a.in_market[other]
+                    if left != right and whole[left] >= 0 and positive[left] and whole[right] == whole[left]:
+                        value = a.in_coef[one] * level_slope[t] * a.in_coef[other]
+                        at, of = r.start[left], r.start[right]
+                        for k in range(r.start[right + 1] - of):
+                            pull[at + k] += value * move[of + k]
     bend = np.empty(a.out_source.size)  # dY/dlog p of each output, per unit of slope
     for o in range(bend.size):
         bend[o] = a.out_coef[o] * receipt_slope[o] * price[a.out_source[o]]
-    return positive, theta_spot, own, bend
+    return weight, positive, theta_spot, own, bend, diagonal
 
 
 @compiled
 def _assemble(
-    out: NDArray[np.floating[Any]], share: Array, move: Array, pull: Array, theta_spot: Array, own: Array, positive: Mask,
-    level_slope: Array, bend: Array, size: Array, r: Routes, a: Recipes, whole: Index,
+    out: NDArray[np.floating[Any]], share: Array, move: Array, weight: Array, diagonal: Array, positive: Mask, level_slope: Array,
+    bend: Array, size: Array, r: Routes, a: Recipes, whole: Index,
 ) -> None:  # fmt: skip
-    """The price rows and columns of the Jacobian; full blocks already hold their products."""
-    diagonal = np.zeros(size.size)
-    for j in range(theta_spot.size):
-        _add(diagonal, move, theta_spot[j], r.source, r.start[j], r.start[j + 1], r.lead[j], r.full[j])
+    """The price rows and columns of the Jacobian, by size of the source; full blocks already hold their products."""
+    smaller = 1.0 / size
+    for j in range(weight.size):
         if whole[j] < 0:
             for i in range(r.start[j], r.start[j + 1]):
                 if share[i] != 0.0:
+                    value = share[i] * weight[j] * smaller[r.source[i]]
                     for k in range(r.start[j], r.start[j + 1]):
-                        out[r.source[i], r.source[k]] += share[i] * pull[k]
+                        out[r.source[i], r.source[k]] += value * move[k]
     for i in range(size.size):
-        out[i, i] += diagonal[i]
+        out[i, i] += diagonal[i] * smaller[i]
     most = np.uintp(0)
     for t in range(level_slope.size):
         most += (a.ins[t + 1] - a.ins[t]) * (a.outs[t + 1] - a.outs[t])
     kept = 0  # what inputs answer to the prices of outputs, in full blocks: written row by row afterwards
-    market, column, weight = np.empty(most, dtype=np.uintp), np.empty(most, dtype=np.uintp), np.empty(most)
+    market, column, held = np.empty(most, dtype=np.uintp), np.empty(most, dtype=np.uintp), np.empty(most)
     for t in range(level_slope.size):
         slope = level_slope[t]
         if slope == 0.0:
@@ -675,24 +906,24 @@ def _assemble(
                     value = used * a.in_coef[other]
                     for i in range(r.start[left], r.start[left + 1]):
                         if share[i] != 0.0:
+                            scaled = value * share[i] * smaller[r.source[i]]
                             for k in range(r.start[right], r.start[right + 1]):
-                                out[r.source[i], r.source[k]] += value * share[i] * move[k]
+                                out[r.source[i], r.source[k]] += scaled * move[k]
             for o in range(a.outs[t], a.outs[t + 1]):
                 made = a.out_source[o]
-                value = a.out_coef[o] * used
+                value = a.out_coef[o] * used * smaller[made]
                 back = used * bend[o] if positive[left] else 0.0
-                _add_row(
-                    out, made, move, -value, r.source, r.start[left], r.start[left + 1], r.lead[left], r.full[left]
-                )
+                _add(out[made], move, -value, r.source, r.start[left], r.start[left + 1], r.lead[left], r.full[left])
                 if back != 0.0 and r.full[left]:
-                    market[kept], column[kept], weight[kept] = left, made, back
+                    market[kept], column[kept], held[kept] = left, made, back
                     kept += 1
                 elif back != 0.0:
                     for k in range(r.start[left], r.start[left + 1]):
-                        out[r.source[k], made] -= back * share[k]
+                        out[r.source[k], made] -= back * share[k] * smaller[r.source[k]]
         for o in range(a.outs[t], a.outs[t + 1]):
             for other in range(a.outs[t], a.outs[t + 1]):
-                out[a.out_source[o], a.out_source[other]] += a.out_coef[o] * slope * bend[other]
+                value = a.out_coef[o] * slope * smaller[a.out_source[o]]
+                out[a.out_source[o], a.out_source[other]] += value * bend[other]
     first = 0
     while first < kept:
         lead, last = r.lead[market[first]], first
@@ -700,19 +931,15 @@ def _assemble(
             last += 1
         for k in range(r.start[market[first] + 1] - r.start[market[first]]):
             for q in range(first, last):
-                out[lead + k, column[q]] -= weight[q] * share[r.start[market[q]] + k]
+                out[lead + k, column[q]] -= held[q] * share[r.start[market[q]] + k] * smaller[lead + k]
         first = last
-    for i in range(size.size):
-        scale = 1.0 / size[i]
-        for k in range(size.size):
-            out[i, k] *= scale
 
 
 @compiled
 def _extras(
-    out: NDArray[np.floating[Any]], by_z: Array, by_f: Array, price: Array, share: Array, by_cif: Array, move: Array, cif: Array,
-    levy_slope: Array, theta_spot: Array, own: Array, positive: Mask, level_slope: Array, bend: Array, size: Array, r: Routes,
-    a: Recipes, lim: Limits, short: Position,
+    out: NDArray[np.floating[Any]], by_z: Array, by_f: Array, price: Array, share: Array, move: Array,
+    theta_spot: Array, own: Array, positive: Mask, level_slope: Array, bend: Array, size: Array, r: Routes, w: Watched,
+    landed: Array, a: Recipes, lim: Limits, short: Position,
 ) -> None:  # fmt: skip
     """The rows and columns of rents, charges, applied rates and shortages, one unknown after the other."""
     sources, markets, tranches = size.size, theta_spot.size, level_slope.size
@@ -722,18 +949,18 @@ def _extras(
     members = lim.routes.size
     by_route = np.empty(members)  # dd/dz of every membership
     for k in range(members):
-        by_route[k] = by_cif[lim.routes[k]]
+        by_route[k] = landed[BY_CIF, lim.watched[k]]
     for k in range(lim.starts[first], members):
-        i = lim.routes[k]
-        by_route[k] = cif[i] - r.left_out[i]
-        if lim.under[k] and not r.on_cif[lim.floor[k]]:
-            by_route[k] *= 1.0 + levy_slope[lim.floor[k]]
+        at = lim.watched[k]
+        by_route[k] = landed[CIF, at] - w.left_out[at]
+        if not w.on_cif[at]:
+            by_route[k] *= 1.0 + landed[LEVY_SLOPE, at]
 
     # Columns: what each unknown does to indices, levels, spot tonnes, and by them to every excess.
     index_by, level_by, spot_by = np.zeros((extras, markets)), np.zeros((extras, tranches)), np.zeros((extras, markets))
-    excess = np.empty(sources)
+    all_excess, pulled = np.zeros((extras, sources)), np.empty((extras, markets))
     for e in range(extras):
-        excess[:] = 0.0
+        excess = all_excess[e]
         group = e if e < first else e - bounds
         grouped = e < first or first + bounds <= e < fixed
         if grouped:
@@ -763,16 +990,20 @@ def _extras(
         for j in range(markets):
             if not positive[j]:
                 spot_by[e, j] = 0.0
-            pulled = spot_by[e, j] + theta_spot[j] * index_by[e, j]
-            if pulled != 0.0:
-                _add(excess, share, -pulled, r.source, r.start[j], r.start[j + 1], r.lead[j], r.full[j])
+            pulled[e, j] = -(spot_by[e, j] + theta_spot[j] * index_by[e, j])
+    _collect(all_excess, pulled, share, r.source, r.start, r.lead, r.full)
+    for e in range(extras):
         for s in range(sources):
-            out[s, sources + e] = excess[s] / size[s]
+            out[s, sources + e] = all_excess[e, s] / size[s]
 
     # Rows: how each slack answers to prices, by the adjoint, and to the other unknowns.
-    by_spot, by_index, by_level = np.empty(markets), np.empty(markets), np.empty(tranches)
-    switching = np.zeros(r.source.size)  # of the routes of this group, what one unit of delivered price moves away
+    by_spot, by_level = np.empty(markets), np.empty(tranches)
+    answers = all_excess  # by price, of every slack
+    answers[:, :] = 0.0
+    all_index = pulled
+    switching = np.zeros(w.route.size)  # of the routes of this group, what one unit of delivered price moves away
     for e in range(extras):
+        by_index = all_index[e]
         by_spot[:] = 0.0
         by_index[:] = 0.0
         by_level[:] = 0.0
@@ -781,21 +1012,24 @@ def _extras(
         grouped = e < first or first + bounds <= e < fixed
         if grouped:
             for k in range(lim.starts[group], lim.starts[group + 1]):
-                i = lim.routes[k]
+                i, at = lim.routes[k], lim.watched[k]
                 j = r.market[i]
-                moved = theta_spot[j] * share[i] / lim.size[e]
-                by_spot[j] -= share[i] / lim.size[e]
-                by_index[j] -= moved
-                switching[i] = moved
-                tax = r.exported[i] if r.exported.size else 1.0
-                out[row, r.source[i]] += by_f[e] * moved * by_cif[i] * price[r.source[i]] * tax
-            for other in range(first + rates):
-                column = sources + (other if other < first else other + bounds)
-                for k in range(lim.starts[other], lim.starts[other + 1]):
-                    if switching[lim.routes[k]] != 0.0:
-                        out[row, column] += by_f[e] * switching[lim.routes[k]] * by_route[k]
-            for k in range(lim.starts[group], lim.starts[group + 1]):
-                switching[lim.routes[k]] = 0.0
+                part = share[i] / lim.size[e]
+                moved = by_f[e] * theta_spot[j] * part
+                by_spot[j] -= part
+                by_index[j] -= theta_spot[j] * part
+                out[row, r.source[i]] += moved * (landed[BY_CIF, at] * price[r.source[i]] * w.exported[at])
+                out[row, row] += moved * by_route[k]
+                if lim.overlap:
+                    switching[at] = moved
+            if lim.overlap:
+                for other in range(first + rates):
+                    column = sources + (other if other < first else other + bounds)
+                    for k in range(lim.starts[other], lim.starts[other + 1]):
+                        if other != group and switching[lim.watched[k]] != 0.0:
+                            out[row, column] += switching[lim.watched[k]] * by_route[k]
+                for k in range(lim.starts[group], lim.starts[group + 1]):
+                    switching[lim.watched[k]] = 0.0
         elif e < first + bounds:
             for k in range(lim.taking_start[e - first], lim.taking_start[e - first + 1]):
                 by_level[lim.taking[k]] -= 1.0 / lim.size[e]
@@ -824,9 +1058,8 @@ def _extras(
                     by_index[a.in_market[i]] -= a.in_coef[i] * by_level[t]
                 for o in range(a.outs[t], a.outs[t + 1]):
                     out[row, a.out_source[o]] += by_f[e] * bend[o] * by_level[t]
-        for j in range(markets):
-            if by_index[j] != 0.0:
-                _add_row(
-                    out, row, move, by_f[e] * by_index[j], r.source, r.start[j], r.start[j + 1], r.lead[j], r.full[j]
-                )
         out[row, row] += by_z[e]
+    _collect(answers, all_index, move, r.source, r.start, r.lead, r.full)
+    for e in range(extras):
+        for s in range(sources):
+            out[sources + e, s] += by_f[e] * answers[e, s]

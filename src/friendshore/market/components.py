@@ -49,22 +49,23 @@ def component_of_goods(network: Network, policy: Policy) -> Index:
 def split(network: Network, policy: Policy) -> tuple[Part, ...]:
     """The connected parts of a market, in the order of their first good; activities that touch no good go with the first."""
     n, p = network, policy
+    goods = len(n.goods)
+    if (n.linked[:goods] == n.linked[0]).all():
+        return (_whole(n, p),)
     label = component_of_goods(n, p)
-    of_good, of_activity = label[: len(n.goods)], label[len(n.goods) :]
-    traded = np.isin(np.arange(len(n.goods)), np.concatenate([n.source_good, n.market_good]))
+    of_good, of_activity = label[:goods], label[goods:]
+    traded = np.isin(np.arange(goods), np.concatenate([n.source_good, n.market_good]))
     order = list(dict.fromkeys(int(x) for x in of_good[traded]))
     if len(order) <= 1:
-        everything = [np.arange(size) for size in (n.source_good.size, n.market_good.size, n.route_source.size)]
-        counts = (
-            p.tranche_activity.size,
-            len(p.quotas),
-            len(p.corridors),
-            n.recovery_activity.size,
-            len(p.rate_quotas),
-        )
-        return (Part(n, p, *everything, *(np.arange(size) for size in counts)),)
+        return (_whole(n, p),)
     of_activity = np.where(np.isin(of_activity, order), of_activity, order[0])
     return tuple(_part(n, p, of_good == one, of_activity == one) for one in order)
+
+
+def _whole(n: Network, p: Policy) -> Part:
+    rows = (n.source_good.size, n.market_good.size, n.route_source.size, p.tranche_activity.size)
+    groups = (len(p.quotas), len(p.corridors), n.recovery_activity.size, len(p.rate_quotas))
+    return Part(n, p, *(np.arange(size) for size in (*rows, *groups)))
 
 
 def _part(n: Network, p: Policy, goods: Mask, activities: Mask) -> Part:

@@ -301,7 +301,7 @@ def _unsolved(system: System, point: Point, taken: int) -> MarketError:
 
 
 def _solution(system: System, x: Array, point: Point, taken: int, seconds: float, method: str) -> Solution:
-    n = system.network
+    n, point = system.network, system.landed(x, point)
     z = x[system.sources :]
     first = system.n_quota + system.n_corridor
     levy = system.take()
@@ -362,11 +362,16 @@ def _undetermined(system: System, point: Point, flow: Array) -> tuple[tuple[int,
     bends = sum_by(p.out_source, p.out_coef * point.level_slope[p.out_tranche] * point.receipt_slope, system.sources)
     made = sum_by(p.out_source, p.out_coef * point.level[p.out_tranche], system.sources)
     sold = made + n.stock_release - point.excess
-    rate = point.rate[system.floored]
-    filled = system.floored[rate + point.levy_slope * np.where(system.floor_on_cif, 1.0, rate) == 0.0]
+    stuck = (bends == 0.0) & (sold > 1e-9 * system.size)
+    if not stuck.any():
+        return ()
+    near = np.flatnonzero(stuck[n.route_source[system.floored]])
+    rate = point.rate[system.floored[near]]
+    flat = rate + point.levy_slope[near] * np.where(system.floor_on_cif[near], 1.0, rate) == 0.0
+    filled = system.floored[near[flat]]
     held = sum_by(n.route_source[filled], flow[filled], system.sources)
     found = []
-    for i in np.flatnonzero((bends == 0.0) & (sold > 1e-9 * system.size) & (held >= sold * (1.0 - 1e-6))):
+    for i in np.flatnonzero(stuck & (held >= sold * (1.0 - 1e-6))):
         routes = np.flatnonzero((n.route_source == i) & (flow > 0.0))
         if not np.isin(routes, filled).all():
             continue

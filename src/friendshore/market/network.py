@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,21 @@ from friendshore.market.curves import Array, Demand, Index, Supply
 
 Mask = NDArray[np.bool_]
 Position = NDArray[np.uintp]
+
+
+@dataclass(frozen=True)
+class Built:
+    """Capacity of an activity that was built since the base year, tonnes, and what each of them costs a year, USD.
+
+    Its makers pay, or with `public` treasuries: the payers' in their shares, or that of the activity's country if there
+    are none.
+    """
+
+    activity: int
+    tonnes: float
+    usd_t: float
+    public: bool
+    payers: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,8 @@ class Network:
     kept_share: Array  # (countries,)
     budget: tuple[str, ...]  # (countries,) account that takes the rest
 
+    built: tuple[Built, ...] = ()
+
     @cached_property
     def market_start(self) -> Index:
         """First route of each market; every market has at least one."""
@@ -124,6 +141,14 @@ class Network:
         return self.route_source.astype(np.uintp), self.route_market.astype(np.uintp), starts.astype(np.uintp)
 
     @cached_property
+    def leads(self) -> tuple[Position, Mask]:
+        """For each market, the first source of its good, and whether every source of it serves the market."""
+        lead, full = np.zeros(self.market_good.size, dtype=np.uintp), np.zeros(self.market_good.size, dtype=bool)
+        for block in self.blocks:
+            lead[block.markets], full[block.markets] = block.sources.start, block.full
+        return lead, full
+
+    @cached_property
     def start_price(self) -> Array:
         """Base price of each source; a typical price of the network where there is none."""
         known = self.source_price > 0.0
@@ -147,6 +172,11 @@ class Network:
     def attraction(self) -> Array:
         """Score of each route at a delivered price of zero, ln w0 + theta d0."""
         return self.log_share + self.theta[self.route_market] * self.delivered0
+
+    @cached_property
+    def routes_in(self) -> Index:
+        """How many routes lead to each market."""
+        return np.diff(self.market_start, append=self.route_source.size).astype(np.intp)
 
     @cached_property
     def routes_out(self) -> Index:
@@ -198,7 +228,7 @@ class Block:
     def shape(self) -> tuple[int, int]:
         return self.markets.stop - self.markets.start, self.sources.stop - self.sources.start
 
-    def dense(self, values: Array) -> Array:
+    def dense(self, values: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """Route values of this good as a (markets, sources) matrix, zero where there is no route."""
         rows, columns = self.shape
         part = values[self.routes]

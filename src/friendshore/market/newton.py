@@ -17,7 +17,7 @@ from friendshore.market.system import Point, System
 TOLERANCE = 1e-12  # of each market's size; what Newton aims for
 ACCEPTED = 1e-10  # what counts as solved when rounding stops it short of that
 SHRINK = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
-SINGLE_FROM = 256  # rows from which single-precision factors pay
+SINGLE_FROM = 96  # rows from which single-precision factors pay
 KEEP_BELOW = 0.1  # residual below which a Jacobian that still works is kept
 KEEP_RATE = 0.3  # and how far it must bring the residual down in a step
 STEP_LIMIT = 1.0  # largest move of a log price in a clipped step
@@ -88,10 +88,18 @@ def newton(
     -------
     x, point, norm, steps   where it stopped, what the equations say there, the largest scaled residual, steps taken
     """
+    # A bold trial may overflow: it is then not finite, and not taken.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _newton(system, x, steps, smooth, pull, goal, style, patience)
+
+
+def _newton(
+    system: System, x: Array, steps: int, smooth: float, pull: float, goal: float, style: Style, patience: int
+) -> tuple[Array, Point, float, int]:
     sources = system.sources
-    last_fixed = sources + system.fixed_extras
     point = system.evaluate(x)
     x, point = _admit(system, x, point)
+    low, high = _room(system)
     rows, by_z, by_f, on_floor = system.residual(x, point, smooth)
     norm = float(np.abs(rows).max(initial=0.0))
     stalled = 0
@@ -121,19 +129,11 @@ def newton(
         merit = float(rows @ rows)
         best: tuple[float, Array, Point, Array, Array, Array, Mask] | None = None
         for trial, scale in _trials(system, x, direction, style):
-            np.maximum(trial[:sources], system.floor, out=trial[:sources])
-            np.minimum(trial[:sources], system.ceiling, out=trial[:sources])
-            # A rent below nothing would let prices, and with them demand, run away.
-            np.maximum(trial[sources:last_fixed], system.extra_low, out=trial[sources:last_fixed])
-            np.minimum(trial[sources:last_fixed], system.extra_high, out=trial[sources:last_fixed])
-            np.maximum(trial[last_fixed:], 0.0, out=trial[last_fixed:])
-            with np.errstate(
-                over="ignore", invalid="ignore"
-            ):  # a bold trial may overflow: it is then not finite, not taken
-                trial_point = system.evaluate(trial)
-                parts = system.residual(trial, trial_point, smooth)
-                trial_rows = parts[0]
-                trial_merit = float(trial_rows @ trial_rows)
+            trial = np.minimum(np.maximum(trial, low, out=trial), high, out=trial)
+            trial_point = system.evaluate(trial)
+            parts = system.residual(trial, trial_point, smooth)
+            trial_rows = parts[0]
+            trial_merit = float(trial_rows @ trial_rows)
             dropped: Point | None = trial_point
             if np.isfinite(trial_merit) and (best is None or trial_merit < best[0]):
                 dropped = best[2] if best is not None else None
@@ -164,12 +164,22 @@ def newton(
         admitted, point = _admit(system, x, point)
         if admitted.size != x.size:
             x = admitted
+            low, high = _room(system)
             rows, by_z, by_f, on_floor = system.residual(x, point, smooth)
         last, norm = norm, float(np.abs(rows).max(initial=0.0))
         # Close to the answer the old Jacobian serves another step: each costs a fifth of a new one.
         if damping or norm > min(KEEP_RATE * last, KEEP_BELOW) or rows.size != last_size:
             factors, single = None, True
     return x, point, norm, steps
+
+
+def _room(system: System) -> tuple[Array, Array]:
+    """How far each unknown may go; a rent below nothing would let prices, and with them demand, run away."""
+    short = system.unserved_at.size
+    return (
+        np.concatenate([system.floor, system.extra_low, np.zeros(short)]),
+        np.concatenate([system.ceiling, system.extra_high, np.full(short, np.inf)]),
+    )
 
 
 class Secant:

@@ -148,12 +148,14 @@ def impose(network: Network, wedges: Iterable[faces.Wedge], *, full: frozenset[i
         match wedge:
             case faces.Tariff():
                 r = lanes.find(wedge.lane)
-                tariff[r] = wedge.rate + (tariff[r] if wedge.adds else 0.0)
-                specific[r] = wedge.specific_usd_t + (specific[r] if wedge.adds else 0.0)
+                left = 1.0 if wedge.adds else 1.0 - wedge.phase
+                tariff[r] = wedge.phase * wedge.rate + left * tariff[r]
+                specific[r] = wedge.phase * wedge.specific_usd_t + left * specific[r]
             case faces.ExportTax():
                 r = lanes.find(wedge.lane)
-                export_tax[r] = wedge.rate + (export_tax[r] if wedge.adds else 0.0)
-                export_specific[r] = wedge.specific_usd_t + (export_specific[r] if wedge.adds else 0.0)
+                left = 1.0 if wedge.adds else 1.0 - wedge.phase
+                export_tax[r] = wedge.phase * wedge.rate + left * export_tax[r]
+                export_specific[r] = wedge.phase * wedge.specific_usd_t + left * export_specific[r]
             case faces.PriceGap():
                 r = lanes.find(wedge.lane)
                 r = r[reference[r] < wedge.reference_usd_t]
@@ -167,7 +169,7 @@ def impose(network: Network, wedges: Iterable[faces.Wedge], *, full: frozenset[i
             case faces.Ban():
                 open_[lanes.find(wedge.lane)] = False
             case faces.Quota():
-                r = lanes.find(wedge.lane)
+                r = lanes.find(wedge.lane, domestic=wedge.at_home)
                 if wedge.tonnes <= 0.0:
                     open_[r] = False
                 elif r.size:
@@ -380,7 +382,7 @@ def _producers(
 
 def reached(network: Network, policy: Policy) -> Mask:
     """Markets that some open route serves, (M,)."""
-    served = np.diff(network.market_start, append=network.route_source.size)
+    served = network.routes_in
     left: Mask = served > np.bincount(network.route_market[policy.closed], minlength=served.size)
     return left
 

@@ -55,7 +55,7 @@ def receipt(price: Array, strike: Array, upside: Array, spread: Array) -> tuple[
 
 @dataclass
 class Point:
-    """What the equations say at one guess; `shipped` adds what only a solution needs."""
+    """What the equations say at one guess; `System.landed` sees to it that the prices of routes are there."""
 
     price: Array
     cif: Array
@@ -280,6 +280,10 @@ class System:
             margin, receipt_slope, level, level_slope, excess, np.zeros(0),
         )  # fmt: skip
         point.limits = self._limits(z, point)
+        return point
+
+    def landed(self, x: Array, point: Point) -> Point:
+        """The point with the delivered price of every route; whoever does not need them to find it leaves them out."""
         return point
 
     def take(self) -> Array:
