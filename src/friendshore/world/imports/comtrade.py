@@ -117,13 +117,7 @@ def read(path: Path, wanted: Callable[[str], bool], year: str | None = None) -> 
         book.rows += 1
         amount = 0.0
         try:
-            tables.whole(table, cells)
-            if tables.is_heading(table, cells, ("value",)):
-                raise Unreadable(table.heading[0], cells[0], "a second heading")
-            told = table.numbers.read(tables.cell(table, cells, "value"), table.name("value"))
-            if told is None:
-                raise Unreadable(table.name("value"), tables.cell(table, cells, "value"), "no value")
-            amount = told
+            amount = tables.stated_value(table, cells)
             book.amount += amount
             period = tables.cell(table, cells, "period").removesuffix(".0")
             when = rows.year_of(

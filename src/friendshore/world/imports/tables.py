@@ -364,3 +364,20 @@ def is_heading(table: Table, cells: Sequence[str], numeric: Sequence[str]) -> bo
     """A heading, or a row of units under it, inside the table: no numeric column holds a digit, and some text stands there."""
     told = [cell(table, cells, name) for name in numeric]
     return not any(any(c.isdigit() for c in text) for text in told) and any(text not in MISSING for text in told)
+
+
+def stated_value(table: Table, cells: Sequence[str]) -> float:
+    """What a row of trade says it was worth, in the unit of the file.
+
+    Raises
+    ------
+    Unreadable   a row cut short, a second heading, or no number
+    """
+    whole(table, cells)
+    if is_heading(table, cells, ("value",)):
+        raise Unreadable(table.heading[0], cells[0], "a second heading")
+    text = cell(table, cells, "value")
+    told = table.numbers.read(text, table.name("value"))
+    if told is None:
+        raise Unreadable(table.name("value"), text, "no value")
+    return told

@@ -64,13 +64,7 @@ def read(path: Path, wanted: Callable[[str], bool], year: str | None = None) -> 
         book.rows += 1
         amount = 0.0
         try:
-            tables.whole(table, cells)
-            if tables.is_heading(table, cells, ("value",)):
-                raise Unreadable(table.heading[0], cells[0], "a second heading")
-            told = table.numbers.read(tables.cell(table, cells, "value"), table.name("value"))
-            if told is None:
-                raise Unreadable(table.name("value"), "", "no value")
-            amount = told * 1e3
+            amount = tables.stated_value(table, cells) * 1e3
             book.amount += amount
             product = rows.product_of(tables.cell(table, cells, "product"), table.name("product"))
             products.add(product)
