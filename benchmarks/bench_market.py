@@ -1,8 +1,10 @@
 """How fast markets clear: generated networks beside SciPy's root finders, then the real chains. One thread.
 
 The compiled loops (extra `fast`) stand first, the plain arrays below them. The peers get the compiled residual and, where they
-take one, the compiled Jacobian, in the same unknowns, from the same start, and stop at the same residual. Shortage is a set of unknowns that our solver has to find; the peers are given the right set. Their systems are
-set up beforehand and only their search is timed; our seconds hold the setting up as well.
+take one, the compiled Jacobian, in the same unknowns, from the same start, and stop at the same residual. Shortage is a set of
+unknowns that our solver has to find; the peers are given the right set. `cold` and `warm` are whole solves, with the
+equations set up, contradictions looked for and the answer laid out; `search` is the way from prepared equations to prices,
+and it is searches that the ratio compares: the peers have theirs prepared too.
 
     python benchmarks/bench_market.py            all tables
     python benchmarks/bench_market.py --quick    small networks, no SciPy: a minute less
@@ -26,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from friendshore import faces
 from friendshore.agreement import schedule
 from friendshore.agreement.document import Agreement
-from friendshore.market import compiled
+from friendshore.market import compiled, equilibrium
 from friendshore.market.components import split
 from friendshore.market.curves import Array
 from friendshore.market.equilibrium import solve
@@ -87,6 +89,21 @@ def generated(countries: int, number: int) -> tuple[Network, list[faces.Wedge]]:
     return network, wedges
 
 
+def search(network: Network, policy: Policy) -> float:
+    """Seconds from prepared equations to prices, the best of five."""
+
+    def once() -> float:
+        system = compiled.Compiled(network, policy)
+        x = system.start()
+        began = time.perf_counter()
+        equilibrium._search(system, x, 200)
+        took = time.perf_counter() - began
+        system.close()
+        return took
+
+    return min(once() for _ in range(5))
+
+
 def peer(method: str, network: Network, policy: Policy, solved: Solution) -> tuple[float, float, str]:
     """Seconds (the best of up to five searches, as ours), residual and status of one SciPy method."""
     system = compiled.Compiled(network, policy)
@@ -131,8 +148,8 @@ def peer(method: str, network: Network, policy: Policy, solved: Solution) -> tup
 
 def networks(countries: int, count: int, with_peers: bool) -> None:
     print(f"{countries} countries, three stages, every kind of measure; milliseconds, median of {count} networks")
-    print(f"{'method':>10} {'unknowns':>8} {'cold':>9} {'warm':>9} {'steps':>6} {'ratio':>7}  status")
-    cold, warm, plain, plain_warm, steps, sizes_of = [], [], [], [], [], []
+    print(f"{'method':>10} {'unknowns':>8} {'cold':>9} {'warm':>9} {'search':>9} {'steps':>6} {'ratio':>7}  status")
+    cold, warm, plain, plain_warm, steps, sizes_of, searches = [], [], [], [], [], [], []
     theirs: dict[str, list[tuple[float, float, str]]] = {method: [] for method in PEERS}
     for number in range(count):
         network, wedges = generated(countries, number)
@@ -147,26 +164,28 @@ def networks(countries: int, count: int, with_peers: bool) -> None:
             from_near.append(timed(lambda n=network, p=moved, s=solved: solve(n, p, start=s.state)).best_s)
         steps.append(solved.steps)
         sizes_of.append(System(network, policy).start().size)
+        searches.append(search(network, policy))
         for method in PEERS if with_peers else ():
             theirs[method].append(peer(method, network, policy, solved))
     ours = float(np.median(cold))
     print(
         f"{'ours':>10} {int(np.median(sizes_of)):8d} {1e3 * ours:9.1f} {1e3 * float(np.median(warm)):9.1f} "
-        f"{int(np.median(steps)):6d} {'1':>7}  solved {count} of {count}; slowest {1e3 * max(cold):.1f}"
+        f"{1e3 * float(np.median(searches)):9.1f} {int(np.median(steps)):6d} {'1':>7}  solved {count} of {count}; slowest {1e3 * max(cold):.1f}"
     )
     print(f"{'plain':>10} {'':8} {1e3 * float(np.median(plain)):9.1f} {1e3 * float(np.median(plain_warm)):9.1f}")
     for method, runs in theirs.items():
         if not runs:
             continue
-        done = [(r[0], c) for r, c in zip(runs, cold, strict=True) if r[2] == "solved"]
+        done = [(r[0], c) for r, c in zip(runs, searches, strict=True) if r[2] == "solved"]
         seconds = float(np.median([r[0] for r in runs]))
         ratio = f"{float(np.median([t / c for t, c in done])):.1f}" if done else "-"
         others = sorted({r[2] for r in runs if r[2] != "solved"})
         status = f"solved {len(done)} of {count}" + (
             f"; else {others[0]}" + " and the like" * (len(others) > 1) if others else ""
         )
-        print(f"{method:>10} {'':8} {1e3 * seconds:9.1f} {'':9} {'':6} {ratio:>7}  {status}")
-    print("ratio: seconds of the method over ours on the networks it solved, to a largest residual of 1e-10\n")
+        given = "with our Jacobian" if PEERS[method][0] else "takes no Jacobian"
+        print(f"{method:>10} {'':8} {'':9} {'':9} {1e3 * seconds:9.1f} {'':6} {ratio:>7}  {status}; {given}")
+    print("ratio: search of the method over ours on the networks it solved, to a largest residual of 1e-10\n")
 
 
 # -- the real chains --------------------------------------------------------------------------------------------------
