@@ -19,8 +19,8 @@ import numpy as np
 from friendshore.errors import MarketError
 from friendshore.market.certificate import refuse, refuse_infeasible, relief
 from friendshore.market.curves import Array, demand, sum_by, tranche_supply
+from friendshore.market.factors import factor_solve
 from friendshore.market.network import Mask, Network
-from friendshore.market.newton import factor_solve
 from friendshore.market.policy import Policy
 from friendshore.market.solution import Solution, market_name
 from friendshore.market.system import System, complementarity, gap, receipt

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -182,6 +183,32 @@ class Network:
     def routes_out(self) -> Index:
         """How many routes leave each source."""
         return np.bincount(self.route_source, minlength=self.source_good.size)
+
+    @cached_property
+    def stages(self) -> tuple[slice, ...]:
+        """Sources in runs such that recipes join each run to the one before and the one after alone; one run if none are found.
+
+        Goods are taken by their distance, in recipes, from the one with the fewest neighbours.
+        """
+        goods, whole = len(self.goods), (slice(0, self.source_good.size),)
+        near: list[set[int]] = [set() for _ in range(goods)]
+        for k in range(len(self.activities)):
+            made, used = self.out_source[self.out_activity == k], self.in_market[self.in_activity == k]
+            together = {*map(int, self.source_good[made]), *map(int, self.market_good[used])}
+            for good in together:
+                near[good] |= together
+        distance = np.full(goods, -1)
+        ring = {min(range(goods), key=lambda good: len(near[good]))}
+        step = 0
+        while ring:
+            distance[list(ring)] = step
+            ring = {other for good in ring for other in near[good] if distance[other] < 0}
+            step += 1
+        of_source = distance[self.source_good]
+        if (of_source < 0).any() or (np.diff(of_source) < 0).any():
+            return whole
+        ends = np.searchsorted(of_source, np.arange(step + 1))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(ends) if b > a)
 
     @cached_property
     def linked(self) -> Index:

@@ -1,16 +1,14 @@
-"""A damped semismooth Newton method on the equations of `system`: factors, steps, and when to stop."""
+"""A damped semismooth Newton method on the equations of `system`: steps, and when to stop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import lapack
 
-from friendshore.market.curves import Array, Index
+from friendshore.market.curves import Array
+from friendshore.market.factors import Divisor, factor, factor_solve, factor_stages
 from friendshore.market.network import Mask
 from friendshore.market.system import Point, System
 
@@ -18,47 +16,13 @@ TOLERANCE = 1e-12  # of each market's size; what Newton aims for
 ACCEPTED = 1e-10  # what counts as solved when rounding stops it short of that
 SHRINK = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625)
 SINGLE_FROM = 96  # rows from which single-precision factors pay
+STAGED_FROM = 256  # and elimination stage by stage
 KEEP_BELOW = 0.1  # residual below which a Jacobian that still works is kept
 KEEP_RATE = 0.3  # and how far it must bring the residual down in a step
 STEP_LIMIT = 1.0  # largest move of a log price in a clipped step
 LARGEST_FALL = -1.0 + 1e-6  # largest relative fall of a price in one step; the floor stands above it
 LARGEST_RISE = 1e3  # and largest relative rise
 Style = Literal["price", "log", "clip"]
-
-
-@dataclass(frozen=True)
-class Factors:
-    """The LU factors of a Jacobian, in double or in single precision."""
-
-    lu: NDArray[np.floating[Any]]
-    pivot: Index
-    single: bool
-
-    def solve(self, right: Array) -> Array | None:
-        """Solution of the system; None where it is not finite."""
-        solver = lapack.sgetrs if self.single else lapack.dgetrs
-        step, info = solver(self.lu, self.pivot, right, trans=1)
-        return step.astype(float) if info == 0 and np.isfinite(step).all() else None
-
-
-def factor(matrix: NDArray[np.floating[Any]], *, single: bool = False) -> Factors | None:
-    """LU factors, in place; None where the matrix is singular to working precision.
-
-    A row-major matrix is the column-major transpose, which LAPACK factors without a copy and solves transposed. In single
-    precision the factors take half the time; a Newton step from them is as good until the last digits, and the residual
-    is always computed in double.
-    """
-    if single:
-        lu, pivot, info = lapack.sgetrf(np.asarray(matrix.T, dtype=np.float32), overwrite_a=True)
-    else:
-        lu, pivot, info = lapack.dgetrf(np.asarray(matrix.T, dtype=np.float64), overwrite_a=True)
-    return Factors(lu, pivot, single) if info == 0 else None
-
-
-def factor_solve(matrix: NDArray[np.floating[Any]], right: Array) -> Array | None:
-    """One solve, the factors thrown away; None where the matrix is singular."""
-    factors = factor(matrix)
-    return factors.solve(right) if factors is not None else None
 
 
 def newton(
@@ -104,7 +68,8 @@ def _newton(
     norm = float(np.abs(rows).max(initial=0.0))
     stalled = 0
     damping = pull
-    factors, single, secant = None, True, Secant()
+    factors: Divisor | None = None
+    single, secant = True, Secant()
     for step in range(steps):
         if norm <= goal:
             return x, point, norm, step
@@ -114,7 +79,9 @@ def _newton(
             if damping:
                 diagonal = np.arange(sources)
                 matrix[diagonal, diagonal] += damping
-            factors, secant = factor(matrix, single=coarse), Secant()
+            staged = coarse and rows.size >= STAGED_FROM and len(system.network.stages) > 1
+            factors = factor_stages(matrix, system.network.stages) if staged else factor(matrix, single=coarse)
+            secant = Secant()
         last_size = rows.size
         direction = factors.solve(-rows) if factors is not None else None
         if direction is not None:
