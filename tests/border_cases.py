@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from friendshore.border.line import Entry
+from friendshore.border.price_test import PriceTest, Value
 from friendshore.border.tariff import Measure, gather
 from friendshore.border.terms import Law
-from friendshore.faces import Duty, Lane, PriceGap
+from friendshore.faces import Content, Duty, Lane, PriceGap
 
 D = Decimal
 COUNTRIES = frozenset({"AAA", "BBB", "CCC", "DDD", "EEE"})
@@ -38,12 +39,13 @@ MEASURES = (
     measure("AAA", "28418000", "column2", "45.5%", "EEE"),
     measure("BBB", "28418000", "mfn", "Free"),
     measure("BBB", "81101000", "mfn", "8.80 yen/kg"),
-    measure("BBB", "26110060", "mfn", "2%"),
+    measure("BBB", "26110060", "mfn", "2% + 8.80 yen/kg"),
 )  # fmt: skip
 
 DUTIES = (
     Duty(clause="floor.apt", article="Art. 6", good="tungsten.apt", exporters=OUTSIDE, importers=frozenset({"AAA"}),
-         reference_usd_t=D("42875.37"), levy_on="landed_duty_paid", phase=D("0.499088")),
+         reference_usd_t=D("42875.37"), levy_on="landed_duty_paid", phase=D("0.499088"),
+         default_content=(Content("284180", D("0.697814413"), "Annex B"),)),
     Duty(clause="floor.apt", article="Art. 6", good="tungsten.apt", exporters=OUTSIDE, importers=frozenset({"BBB"}),
          reference_usd_t=D("42875.37"), levy_on="cif", phase=D(1)),
     Duty(clause="area", article="Art. 3", good="antimony.metal", exporters=frozenset({"BBB"}),
@@ -59,6 +61,34 @@ FLOORS = (
         reference_usd_t=25000.0, levy_on="cif", exporter_share=1.0,
     ),
 )  # fmt: skip
+
+
+# The floor on APT is quoted for 88.5 % trioxide; the least price of antimony for 99.65 %. Related parties are held to test values,
+# of which there are some for CCC and DDD and none for EEE.
+TESTS = {
+    "floor.apt": PriceTest(grade=D("0.885") * D("0.792970924"), usd_t_point=D("157.35"), within=D("0.05")),
+    "least.antimony": PriceTest(grade=D("0.9965"), usd_t_point=D(60), within=D("0.25")),
+}
+UNTIL = date(2030, 12, 31)
+VALUES = tuple(
+    Value(
+        good=good,
+        origin=origin,
+        importer="",
+        starts=SINCE + timedelta(days=days),
+        ends=UNTIL,
+        method=method,
+        usd_t=usd,
+        source="test",
+    )
+    for good, origin, days, method, usd in (
+        ("tungsten.apt", "CCC", 0, "identical", D("38000.01")),
+        ("tungsten.apt", "CCC", 12, "identical", D("41000")),
+        ("tungsten.apt", "DDD", 0, "deductive", D("36500.5")),
+        ("tungsten.apt", "DDD", 0, "computed", D("30000")),
+        ("antimony.metal", "", 5, "similar", D("24000")),
+    )
+)
 
 
 def law(as_of: date | None = None) -> Law:
@@ -86,6 +116,8 @@ def law(as_of: date | None = None) -> Law:
             ("antimony", "antimony.metal"): D(1),
         },
         gross=frozenset({"magnet"}),
+        price_tests=TESTS,
+        values=VALUES,
         rates={"JPY": ((SINCE, D("0.006543")),), "EUR": ((SINCE, D("1.0837")),)},
         as_of=as_of,
     )

@@ -17,7 +17,8 @@ pytest.importorskip("duckdb", reason="the extra `border` is not installed")
 import polars as pl
 from border_cases import law
 
-from friendshore.border.assess import Fault, Totals, assess_file, find, read_one
+from friendshore.border.assess import Fault, Totals, assess_file, read_one
+from friendshore.border.found import find
 from friendshore.border.line import Assessed, assess_line
 from friendshore.errors import InputRefused
 
@@ -257,6 +258,46 @@ def test_a_quota_is_filled_in_order_and_straddled_once(tmp_path: Path) -> None:
     totals, assessed, _ = run(written(rows, tmp_path / "entries.csv"))
     by_id = {row["line_id"]: row for row in assessed}
     assert [by_id[f"Q{k}"]["reasons"].split()[0] for k in range(4)] == ["D5", "D5", "D6", "D7"]
-    # 20 t a line of 55.5 t: the third has 15.5 of its 20 t within, 77.5 % of 20,520.50 USD
-    assert by_id["Q2"]["base_duty_usd"] == str(Decimal("159.03") + Decimal("784.91"))
+    # 20 t a line of 55.5 t: the third has 15.5 of its 20 t within, 77.5 % of 20,520.50 USD; 40 t at 8.80 yen a kg beside
+    assert by_id["Q2"]["base_duty_usd"] == str(Decimal("159.03") + Decimal("784.91") + Decimal("2303.14"))
     assert balanced(totals)
+
+
+def test_a_line_under_a_quota_is_explained_as_it_was_assessed_in_its_file(tmp_path: Path) -> None:
+    """The quota is filled by the lines before it alone: by day, then row; not by lines that are refused or of another good."""
+    ore = GOOD | {
+        "importer": "BBB",
+        "hs": "26110060",
+        "good": "tungsten.concentrate",
+        "assay": "0.5",
+        "assay_of": "tungsten",
+    }
+    rows = [ore | {"line_id": f"Q{k}", "date": f"2030-01-{9 - k:02d}", "net_mass_kg": "40000"} for k in range(4)]
+    rows += [ore | {"line_id": "none", "assay": "", "assay_of": ""}, ore | {"line_id": "bad", "price": "1e3"}]
+    rows += [ore | {"line_id": "again"}, GOOD | {"line_id": "again"}, GOOD | {"line_id": "other"}]
+    file = written(rows, tmp_path / "entries.csv")
+    _, assessed, refused = run(file)
+    assert {row["line_id"] for row in refused} == {"none", "bad", "again"}
+    for row in assessed:
+        one = find(file, row["line_id"], law())
+        assert isinstance(one, Assessed)
+        assert one.amounts is not None
+        assert Decimal(row["total_usd"]) * 100 == one.amounts["total_c"], row["line_id"]
+        assert row["reasons"].split() == list(one.reasons)
+    assert find(file, "again", law()) == (Fault("R03", "line_id", "again"),)
+    assert find(file, "7", law()) == (Fault("R03", "line_id", "again"),)
+
+
+def test_a_row_is_found_by_its_number_behind_rows_that_no_reader_could_take(tmp_path: Path) -> None:
+    file = written([GOOD | {"line_id": f"L{k}x"} for k in range(6)], tmp_path / "entries.csv")
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b"\r\n", b",one more\r\n")
+    lines[4] = lines[4].replace(b"CCC", b"C\xff\xfeC")
+    file.write_bytes(b"".join(lines))
+    for number, name in ((1, "L0x"), (3, "L2x"), (5, "L4x"), (6, "L5x")):
+        found = find(file, str(number), law())
+        assert isinstance(found, Assessed)
+        assert found.entry.line_id == name
+    for number in ("2", "4", "7"):
+        with pytest.raises(InputRefused, match="no line"):
+            find(file, number, law())

@@ -73,3 +73,19 @@ def test_an_entry_comes_out_as_worked_by_hand(row: dict[str, str], charged: dict
     assert {name: Decimal(found.amounts[key]) / 100 for name, key in names.items()} == by_hand
     many = charged[row["id"]]
     assert {name: Decimal(many[f"{name}_usd"]) for name in AMOUNTS} == by_hand
+
+
+def test_the_document_tells_every_entry_with_its_amounts() -> None:
+    """docs/border.md is what a customs officer follows by hand; it says what is tested here."""
+    page = (Path(__file__).parent.parent / "docs" / "border.md").read_text(encoding="utf-8")
+    for row in worked():
+        line = next((each for each in page.splitlines() if each.startswith(f"| {row['id']} |")), "")
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[-5:] == [row[name] for name in AMOUNTS], row["id"]
+        assert row["date"] in cells
+        assert row["hs"] in cells
+
+
+def test_only_goods_counted_in_tonnes_of_themselves_are_measured_as_shipped() -> None:
+    """Antimony oxide and ferro-vanadium are counted in tonnes of the element: their net mass alone says nothing of it."""
+    assert law("").gross == {"ndfeb.magnet", "graphite.anode"}

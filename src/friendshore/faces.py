@@ -29,24 +29,27 @@ class Lane:
 class Tariff:
     """Import duty: `rate` on the customs value (cif, or cif less freight where the territory values at fob) plus
     `specific_usd_t`. With `adds` the terms come on top of what is there, otherwise they replace it (a preference is a
-    replacing tariff of zero)."""
+    replacing tariff of zero), of which `phase` is taken: phase * these terms + (1 - phase) * those there before."""
 
     clause: str
     lane: Lane
     rate: float = 0.0
     specific_usd_t: float = 0.0
     adds: bool = False
+    phase: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTax:
-    """Tax that the exporter's state takes at the border: `rate` on the fob price plus `specific_usd_t`."""
+    """Tax that the exporter's state takes at the border: `rate` on the fob price plus `specific_usd_t`. `adds` and `phase`
+    are a tariff's."""
 
     clause: str
     lane: Lane
     rate: float = 0.0
     specific_usd_t: float = 0.0
     adds: bool = False
+    phase: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +72,16 @@ class PriceGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """At most `tonnes` a year over the lane together; `owner` (a country code) takes the rent. Zero tonnes is a ban."""
+    """At most `tonnes` a year over the lane together; `owner` (a country code) takes the rent. Zero tonnes is a ban.
+
+    `at_home`: what the exporters of the lane sell at home counts too.
+    """
 
     clause: str
     lane: Lane
     tonnes: float
     owner: str
+    at_home: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,12 +206,17 @@ class Reserve:
 class Plant:
     """Capacity that is added to activities: `adds_t` tonnes of level a year together, shared out by base level.
 
-    No policy on a market but another network: `run` widens the supply curves before the market is cleared.
+    No policy on a market but another network: `run` widens the supply curves before the market is cleared. `usd_t` is what a
+    tonne of that capacity costs a year, whether it runs or not. Its makers pay; with `public`, treasuries: those of `payers`
+    in the given shares (empty: of the country where it stands).
     """
 
     clause: str
     activities: frozenset[str]
     adds_t: float
+    usd_t: float = 0.0
+    public: bool = False
+    payers: tuple[tuple[str, float], ...] = ()
 
 
 Wedge = (
@@ -236,6 +248,15 @@ class Promise:
     facts: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Tonnes of a good's unit in a tonne of dry goods, which a text sets for a tariff line and the lines below it."""
+
+    line: str
+    share: Decimal
+    article: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
     """What one consignment owes under a clause. Exact decimals; the rule, its article and its dates travel with it.
@@ -243,8 +264,12 @@ class Duty:
     amount per tonne = phase * max(0, reference - base), `base` being landed duty paid or cif, both per contained tonne,
     plus rate * customs value + specific. With `replaces` the rate and the specific duty take the place of those in force,
     for `share` of the trade on the lane (the part that qualifies and claims), otherwise they come on top. Under a tariff
-    quota the rate holds for the first `quota_t` tonnes of a year, `rate_beyond` for the rest. `default_content` is what the
-    clause takes a tonne of dry goods to hold where no assay is declared; without it, the contained mass stays unknown.
+    quota the rate holds for the first `quota_t` tonnes of a year, `rate_beyond` for the rest. `left` is the part of the duty
+    in force before that a preference leaves: the border takes it of the line's own duty, of which `rate` and the specific
+    duty are the world's average. `default_content` is what the
+    clause takes a tonne of dry goods to hold where no assay is declared, by tariff line and with the article that says so;
+    where it names no line, the contained mass stays unknown.
+    `origin_rule` is the rule of origin that a consignment must meet to be one of the lane's.
     """
 
     clause: str
@@ -262,7 +287,9 @@ class Duty:
     share: Decimal = Decimal(1)
     quota_t: Decimal | None = None
     rate_beyond: Decimal | None = None
-    default_content: Decimal | None = None
+    left: Decimal | None = None
+    default_content: tuple[Content, ...] = ()
+    origin_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from friendshore.border import columns, entries
 from friendshore.border.entries import FAULT, PART
-from friendshore.border.line import Assessed, Entry, assess_line, kind_of
+from friendshore.border.line import Entry
 from friendshore.border.reasons import REASONS
 from friendshore.border.scaled import Rounding
-from friendshore.border.terms import KEYS, Kind, Law, Terms, cleaned, terms_of
+from friendshore.border.terms import FORMULA, KEYS, Kind, Law, Terms, cleaned, terms_of
 from friendshore.errors import InputRefused, did_you_mean
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def assess_file(
         said("writing what was refused")
         con.create_table("left_over", sound.anti_join(_back(con, out), "line_id"), overwrite=True)
         rest = _result(con, con.table("left_over"), kinds, found, law, rounding)  # few lines, so the rule runs again
-        _write(con, _refused(con, lines, rest), refused)
+        told = _refused(con, lines, rest)
+        _write(con, told if refused.suffix.lower() == ".parquet" else _inert(told), refused)
         said("adding up")
         return _totals(con, lines, out, refused, began)
 
@@ -136,55 +137,6 @@ def engine() -> Iterator[Backend]:
         finally:
             ibis.options.sql.fuse_selects = fused
             con.disconnect()
-
-
-def find(
-    file: Path,
-    line: str,
-    law: Law,
-    *,
-    rounding: Rounding = "half_even",
-    layout: str = "",
-) -> Assessed | tuple[Fault, ...]:
-    """One line of a file, by its id or its number, with its working; or what is wrong with its fields.
-
-    The quota that a line falls under is taken as filled by the lines of the file before it.
-
-    Raises
-    ------
-    InputRefused   no such line
-    """
-    with engine() as con:
-        lines = _typed(con, file, layout)
-        wanted = lines.line_id == line
-        if line.isdigit():
-            wanted = wanted | (lines.row == int(line))
-        held = lines.filter(wanted).order_by(lines.line_id != line, "row").limit(1).to_pyarrow().to_pylist()
-        if not held:
-            raise InputRefused.because(
-                "no-line", f"{file.name} has no line {line!r}", path="--line", hint="its id, or its number"
-            )
-        if held[0]["faults"]:
-            return faults(held[0]["faults"])
-        entry = entry_of(held[0])
-        before = _filled(lines, held[0]["row"], entry, law, rounding)
-    return assess_line(entry, law, rounding, quota_before_g=before)
-
-
-def _filled(lines: Table, row: int, entry: Entry, law: Law, rounding: Rounding) -> int:
-    """Grams of the line's quota that the file's earlier lines have taken."""
-    name = terms_of(kind_of(entry, law), law).quota_name
-    if not name:
-        return 0
-    rivals = lines.filter((lines.faults == "") & (lines.good == entry.good)).to_pyarrow().to_pylist()
-    taken = 0
-    for rival in rivals:
-        if (law.day(rival["day"]), rival["row"]) >= (law.day(entry.day), row):
-            continue
-        found = assess_line(entry_of(rival), law, rounding)
-        if found.amounts is not None and found.terms.quota_name == name:
-            taken += found.amounts["contained_g"]
-    return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +211,7 @@ def _typed(con: Backend, file: Path, layout: str) -> Table:
     return marked.mutate(faults=marked.faults + both.ifelse(fault, "")).drop("line_id_right", "twice")
 
 
-def _rejects(con: Backend) -> list[tuple[int, str, str]]:
+def rejects(con: Backend) -> list[tuple[int, str, str]]:
     """Rows of a CSV file that could not be taken apart: number, what was said, how they begin."""
     if not con.raw_sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():
         return []
@@ -271,9 +223,9 @@ def _renumbered(con: Backend, typed: Table) -> Table:
     """Rows by their number in the file, those that were set aside before counted too."""
     import pyarrow as pa
 
-    if not (rejects := _rejects(con)):
+    if not (unread := rejects(con)):
         return typed
-    steps = [{"since": number - place, "more": place + 1} for place, (number, _, _) in enumerate(rejects)]
+    steps = [{"since": number - place, "more": place + 1} for place, (number, _, _) in enumerate(unread)]
     latest = {step["since"]: step["more"] for step in steps}
     table = pa.table({"since": list(latest), "more": list(latest.values())})
     con.create_table("shifts", table, overwrite=True)
@@ -376,12 +328,24 @@ def _unreadable(con: Backend) -> Table:
             "row": row, "line_id": "", "code": "R01", "field": "", "value": _shown(text), "problem": reason.text,
             "about": message.partition("\n")[0][:120], "fix": reason.fix, "who": reason.who, "price": None, "currency": "",
         }
-        for row, message, text in _rejects(con)
+        for row, message, text in rejects(con)
     ]  # fmt: skip
     types = {"row": pa.int64(), "price": pa.decimal128(18, 2)}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in REFUSED])
     con.create_table("unreadable", pa.Table.from_pylist(rows, schema=schema), overwrite=True)
     return con.table("unreadable")
+
+
+def _inert(table: Table) -> Table:
+    """Texts that came from outside, with an apostrophe before those that a spreadsheet would run; plain numbers stay."""
+    import ibis
+
+    columns_: dict[str, Any] = {}
+    for name in ("line_id", "value", "about", "currency"):
+        text = table[name].fill_null("")
+        runs = text.left(1).isin([*FORMULA, "'"]) & ~text.re_search(r"^[+-][0-9][0-9.,]*$")
+        columns_[name] = runs.ifelse(ibis.literal("'") + text, text)
+    return table.mutate(**columns_)
 
 
 def _shown(text: str) -> str:
@@ -434,7 +398,10 @@ def _back(con: Backend, file: Path) -> Table:
     table = con.read_csv(file, all_varchar=True, header=True)
     amounts = [name for name in table.columns if name.endswith("_usd") or name == "price"]
     typed = {name: table[name].cast("decimal(18,2)") for name in amounts}
-    return table.mutate(**typed, **({"row": table.row.cast("int64")} if "row" in table.columns else {}))
+    if "row" in table.columns:  # lines that were refused: their currencies as they came, see `_inert`
+        came = (table.currency.left(1) == "'").ifelse(table.currency.substr(1), table.currency)
+        typed |= {"row": table.row.cast("int64"), "currency": came}
+    return table.mutate(**typed)
 
 
 def _by_currency(table: Table) -> dict[str, Decimal]:

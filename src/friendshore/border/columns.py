@@ -13,8 +13,9 @@ from datetime import date
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from friendshore.border.price_test import POINT, WITHIN
 from friendshore.border.scaled import CENTS_MAX, NANO, Rounding, divided, one_more, products
-from friendshore.border.terms import CONTAINED, DELIVERY, HIGHER, KEYS, LOWER, NET_MASS, Charge, Kind, Terms
+from friendshore.border.terms import CONTAINED, DELIVERY, HIGHER, KEYS, LOWER, NET_MASS, SUM, Charge, Kind, Terms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +36,9 @@ _READ = (
     "reference", "phase", "on_cif", "least", "levy_reason", "holds", "proven", "agreed_proven", "term_warnings",
 )  # fmt: skip
 
+_GRADED = ("grade", "grade_point")
+_RELATED = ("within", "sale", "deductive", "computed", "next_value")
+
 # What every assessed line has. Cents of USD and grams.
 AMOUNTS = ("customs_c", "cif_c", "contained_g", "duty_c", *(f"{name}_c" for name in EXTRAS), "levy_c", "total_c")
 CODES = ("duty_code", "reasons", "warnings")
@@ -45,7 +49,8 @@ class Shape:
     """Which parts of the rule any kind of line needs; the others are left out of the query.
 
     `by_value` and `by_mass` name the charges with a rate and with money per mass, `there` those that any kind has, `quotas` whether lines must be taken in
-    order, `levies` whether a reference price or a minimum import price applies to any.
+    order, `levies` whether a reference price or a minimum import price applies to any, `graded` and `related` whether any is
+    quoted for a grade or tests the prices of related parties.
     """
 
     by_value: tuple[str, ...]
@@ -53,6 +58,8 @@ class Shape:
     there: tuple[str, ...]
     quotas: bool
     levies: bool
+    graded: bool = False
+    related: bool = False
 
 
 def shape(terms: Iterable[Terms]) -> Shape:
@@ -66,6 +73,8 @@ def shape(terms: Iterable[Terms]) -> Shape:
         there=tuple(name for name in CHARGES if name in {name for name, _ in held}),
         quotas=any(each.quota is not None for each in terms),
         levies=any(each.reference is not None or each.least is not None for each in terms),
+        graded=any(each.tested.grade is not None for each in terms),
+        related=any(each.tested.within is not None for each in terms),
     )
 
 
@@ -80,6 +89,8 @@ def joined(lines: Table, kinds: Table, needed: Shape, *, by_day: bool) -> Table:
         on.append(lines.entry_day == kinds.key_day)
     read = ["kind", *_READ, *(f"{name}_{part}" for name in needed.there for part in _PARTS)]
     read += ["quota", "rate_beyond", "quota_name"] if needed.quotas else []
+    read += [*_GRADED] if needed.graded else []
+    read += [*_RELATED] if needed.related else []
     table = lines.join(kinds, on, how="inner")
     return table.select(*_OWN, *read, day=table.key_day)
 
@@ -133,14 +144,21 @@ def rule(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> Table:
     -------
     table : the lines with `AMOUNTS`, `CODES` and `refusal`, the latter empty where the line is assessed
     """
-    table = _values(hold.stage(table))
-    table = hold.stage(_refusals(_masses(table, rounding, hold)))
+    table = weighed(table, rounding, needed, hold)
     table = _base_duty(table, rounding, needed, hold)
     if needed.quotas:
         table = hold.stage(_quota(hold.stage(table), rounding, hold))
-    table = _landed(table)
+    table = _landed(table if not needed.related else hold.stage(_compared(hold.stage(table), rounding, hold)))
     table = _levy(table, rounding, hold) if needed.levies else _no_levy(table)
     return hold.stage(_codes(hold.stage(table), needed))
+
+
+def weighed(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> Table:
+    """The rule as far as values, contained mass and what is missing: what a quota is filled by."""
+    table = _values(hold.stage(table))
+    if needed.graded:
+        table = _off_grade(table, rounding, hold)
+    return hold.stage(_refusals(_masses(table, rounding, hold)))
 
 
 def _values(table: Table) -> Table:
@@ -185,6 +203,36 @@ def _masses(table: Table, rounding: Rounding, hold: Hold) -> Table:
             "dry_g", "pure_g", "moisture_n", "assay_n", "content", "default_content", "gross", "pure_n", "unit_n"
         )
     )
+
+
+def _off_grade(table: Table, rounding: Rounding, hold: Hold) -> Table:
+    """What a contained tonne of the goods is worth less than one of the grade that the reference price is quoted for."""
+    asked = table.grade.notnull() & ~table.gross & table.assay_n.notnull()
+    table = hold.stage(table.mutate(own_n=asked.ifelse(table.assay_n, None), quoted_n=table.grade))
+    table = hold.stage(products(table, {"held_n": (table.own_n, table.content, NANO)}, rounding, hold.piece))
+    below = table.held_n < table.quoted_n
+    table = hold.stage(table.mutate(below_n=below, apart_n=below.ifelse(table.quoted_n - table.held_n, table.held_n - table.quoted_n)))
+    table = hold.stage(products(table, {"worth_t": (table.apart_n, table.grade_point, POINT)}, rounding, hold.piece))
+    less: Any = table.below_n.ifelse(table.worth_t, -table.worth_t).fill_null(0)
+    return table.mutate(less_t=less).drop("own_n", "quoted_n", "held_n", "below_n", "apart_n", "worth_t", *_GRADED)
+
+
+def _compared(table: Table, rounding: Rounding, hold: Hold) -> Table:
+    """The cif price that is compared with the reference: between related parties the declared one if it is close to a test value."""
+    values = ("sale", "deductive", "computed", "next_value")
+    table = products(table, {f"{name}_c": (table.contained_g, table[name], MICRO) for name in values}, rounding, hold.piece)
+    table = hold.stage(table)
+    taken: Any = table.within.isnull()
+    for name in values[:3]:
+        value: Any = (table[f"{name}_c"] <= CENTS_MAX).ifelse(table[f"{name}_c"], None)
+        apart = (table.cif_c > value).ifelse(table.cif_c - value, value - table.cif_c)
+        taken = taken | (apart * WITHIN <= value * table.within).fill_null(False)
+    other = table.next_value_c.fill_null(0)
+    code = table.within.isnull().ifelse("", taken.ifelse(" P1", " P2"))
+    table = table.mutate(compared_c=taken.ifelse(table.cif_c, other), related_code=code)
+    large = (table.refusal == "") & (table.compared_c > CENTS_MAX)
+    table = table.mutate(refusal=large.ifelse("R19", table.refusal), compared_c=large.ifelse(0, table.compared_c))
+    return table.drop(*(f"{name}_c" for name in values), *_RELATED)
 
 
 def _refusals(table: Table) -> Table:
@@ -242,6 +290,8 @@ def _base_duty(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> T
         lower = (by_value < by_mass).ifelse(by_value, by_mass)
         higher = (by_value < by_mass).ifelse(by_mass, by_value)
         columns[f"{name}_c"] = (mode == LOWER).ifelse(lower, (mode == HIGHER).ifelse(higher, by_value + by_mass))
+    if needed.quotas and "mfn" in needed.by_mass:  # a quota's rates take the place of the rate alone
+        columns["beside"] = (table.mfn_mode == SUM).ifelse(table.mfn_m, 0)
     used = [
         *wanted,
         *(f"{name}_{part}" for name in needed.there for part in _PARTS if part != "there" and name != "agreed"),
@@ -289,8 +339,9 @@ def _quota(table: Table, rounding: Rounding, hold: Hold) -> Table:
         hold.piece,
     )
     where = ibis.cases((table.share_m == MICRO, "D5"), (table.share_m == 0, "D7"), else_="D6")
+    owed = table.duty_in + table.duty_out + (table.beside if "beside" in table.columns else 0)
     return table.mutate(
-        duty_c=table.quota_held.ifelse(table.duty_in + table.duty_out, table.duty_c),
+        duty_c=table.quota_held.ifelse(owed, table.duty_c),
         duty_code=table.quota_held.ifelse(where, table.duty_code),
     )
 
@@ -301,7 +352,8 @@ def _landed(table: Table) -> Table:
     for name in EXTRAS:
         duties = duties + table[f"{name}_c"]
     table = table.mutate(duties_c=duties)
-    return table.mutate(base_c=table.on_cif.ifelse(table.cif_c, table.cif_c + table.duties_c))
+    cif = table.compared_c if "compared_c" in table.columns else table.cif_c
+    return table.mutate(base_c=table.on_cif.ifelse(cif, cif + table.duties_c))
 
 
 def _levy(table: Table, rounding: Rounding, hold: Hold) -> Table:
@@ -309,7 +361,9 @@ def _levy(table: Table, rounding: Rounding, hold: Hold) -> Table:
 
     The value at the reference is kept as whole cents and millionths; the phase, in billionths, multiplies both.
     """
-    price = table.reference.coalesce(table.least).fill_null(0)
+    price: Any = table.reference.coalesce(table.least).fill_null(0)
+    if "less_t" in table.columns:
+        price = (price > table.less_t).ifelse(price - table.less_t, 0)
     table = hold.stage(table.mutate(price_t=price))
     table = hold.piece(divided(table, {"t__": (table.contained_g, MICRO)}))
     table = hold.piece(divided(table, {"c__": (table.t___r * table.price_t, MICRO)}))
@@ -353,6 +407,10 @@ def _codes(table: Table, needed: Shape) -> Table:
             continue
         reasons = reasons + (table[f"{name}_c"] > 0).ifelse(f" {code}", "")
     reasons = reasons + levy_code
+    if needed.graded:
+        reasons = reasons + (table.less_t != 0).ifelse(" P3", "")
+    if needed.related:
+        reasons = reasons + table.related_code
     flags = (
         ("W3", table.proof_lapsed),
         ("W4", levied & (table.base_c * 2 < table.at_reference_c)),
@@ -409,6 +467,9 @@ def _row(number: int, terms: Terms) -> dict[str, object]:
         "levy_reason": f" {terms.levy_reason}",
         "clause": terms.clause,
         "article": terms.article,
+        "grade": terms.tested.grade,
+        "grade_point": terms.tested.grade_point,
+        **{name: getattr(terms.tested, name) for name in _RELATED},
         "quota": terms.quota,
         "rate_beyond": terms.rate_beyond,
         "quota_name": terms.quota_name,

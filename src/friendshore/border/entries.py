@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from friendshore.border.scaled import CENTS_MAX, GRAMS_MAX, NANO
-from friendshore.border.terms import DELIVERY
+from friendshore.border.terms import DELIVERY, FORMULA
 from friendshore.errors import InputRefused, did_you_mean
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ FIELDS = (
     Field("assay", "part of the dry mass that is the substance assayed", "R13"),
     Field("assay_of", "the substance: `wo3`, `ndpr_oxide`, `antimony`", "N09"),
     Field("moisture", "part of the net mass that is water", "R14"),
-    Field("related", "Y where buyer and seller are related", "R15"),
+    Field("related", "Y where buyer and seller are related; E where customs has found their price uninfluenced", "R15"),
     Field("proof", "`agreement`, `treaty`, or `none` where none will be presented", "R18"),
     Field("proof_date", "day of the proof", "R04"),
     Field("exporter", "country of dispatch, ISO 3166 alpha-3", "R05"),
@@ -268,7 +268,7 @@ def _written(checks: list[tuple[str, str, Any]], table: Table) -> Any:
 
 def _formula(text: Any) -> Any:
     """Whether a spreadsheet would take a text for a formula."""
-    return text.left(1).isin(["=", "+", "-", "@"])
+    return text.left(1).isin(list(FORMULA))
 
 
 def _text(column: Any, *, blanks: bool) -> Any:

@@ -6,13 +6,14 @@ fact stops it: what is missing is named with who can supply it, and no total is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 
+from friendshore.border.price_test import POINT, close
 from friendshore.border.reasons import REASONS, Reason
 from friendshore.border.scaled import CENTS_MAX, NANO, Rounding
-from friendshore.border.terms import CONTAINED, HIGHER, LOWER, NET_MASS, Charge, Kind, Law, Terms, terms_of
+from friendshore.border.terms import CONTAINED, HIGHER, LOWER, NET_MASS, SUM, Charge, Kind, Law, Terms, terms_of
 
 EXACT = Context(prec=80)
 HUNDRED, ONE, NOUGHT = Decimal(100), Decimal(1), Decimal(0)
@@ -163,10 +164,11 @@ class _Line:
             if extras[name]:
                 codes.append(reason)
         duties = duty_c + sum(extras.values())
-        levy_c, levy_code, at_reference, base_c = self._levy(cif_c, duties, contained_g)
-        if at_reference > CENTS_MAX:
+        compared_c, tests = self._compared(cif_c, contained_g)
+        levy_c, levy_code, at_reference, base_c = self._levy(compared_c, duties, contained_g)
+        if at_reference > CENTS_MAX or compared_c > CENTS_MAX:
             return self._refused("R19", "above 90 thousand million USD at the reference price")
-        codes.append(levy_code)
+        codes += [levy_code, *tests]
         total = duties + levy_c
         self.steps.append(
             Step(layer="total", data="", calculation="base duty + additional duties + levy", value=money(total))
@@ -175,7 +177,7 @@ class _Line:
             "customs_c": customs_c, "cif_c": cif_c, "contained_g": contained_g, "duty_c": duty_c,
             **{f"{name}_c": amount for name, amount in extras.items()}, "levy_c": levy_c, "total_c": total,
         }  # fmt: skip
-        options = self._options(ways, customs_c, cif_c, contained_g, sum(extras.values()))
+        options = self._options(ways, customs_c, compared_c, contained_g, sum(extras.values()))
         return Assessed(
             entry=self.entry, terms=self.terms, steps=tuple(self.steps), options=options, amounts=amounts,
             reasons=tuple(codes), warnings=self._warnings(ways, duty_c, at_reference, base_c),
@@ -238,6 +240,8 @@ class _Line:
             data = [f"net {mass(entry.net_g)}", f"moisture {share(entry.moisture_n)}" if entry.moisture_n else ""]
             if terms.gross:
                 data.append("measured as shipped")
+            elif assay is None:
+                data.append(f"no assay; {share(part)} by {terms.default_text}")
             else:
                 data.append(f"assay {share(part)} {entry.assay_of}")
             calculation = f"{mass(dry)} dry" + (f" x {share(part)} = {mass(pure)}" if part != NANO else "")
@@ -263,6 +267,8 @@ class _Line:
 
     def _duty(self, customs_c: int, contained_g: int) -> tuple[int, str, list[tuple[str, str, int, str, bool]]]:
         terms, proof = self.terms, self.entry.proof
+        rule = terms.agreed.origin_rule if terms.agreed is not None else ""
+        by = f", rule {rule}" if rule else ""
         mfn = self._amount(terms.mfn, customs_c, contained_g)
         ways: list[tuple[str, str, int, str, bool]] = [(terms.mfn.name or "MFN", terms.mfn_code, mfn, "none", True)]
         if terms.quota is not None:
@@ -270,7 +276,7 @@ class _Line:
         for name, code, words, condition, is_open in (
             ("suspended", "D4", "suspension", "none", True),
             ("treaty", "D2", "preference in force", "proof of origin", proof in ("treaty", "agreement")),
-            ("agreed", "D3", "the agreement's preference", "proof of origin under the agreement", proof == "agreement"),
+            ("agreed", "D3", "the agreement's preference", f"proof of origin under the agreement{by}", proof == "agreement"),
         ):
             charge: Charge | None = getattr(terms, name)
             if charge is not None:
@@ -296,11 +302,15 @@ class _Line:
         duty = self._round(Decimal(value_in) * terms.agreed.rate / NANO)
         duty += self._round(Decimal(customs_c - value_in) * terms.rate_beyond / NANO)
         code = "D5" if share_m == 10**6 else "D7" if share_m == 0 else "D6"
+        calculation = f"{share(share_m * 1000)} of the value at {share(terms.agreed.rate)}, the rest at {share(terms.rate_beyond)}"
+        if terms.mfn.num and terms.mfn.mode == SUM:  # the quota's rates take the place of the rate alone
+            beside = self._amount(replace(terms.mfn, rate=0), customs_c, contained_g)
+            duty, calculation = duty + beside, f"{calculation}; and {money(beside)} by mass, of {terms.mfn.text}"
         self.steps.append(
             Step(
                 layer="base duty",
                 data=f"quota {terms.quota_name}: {mass(left)} left of {mass(terms.quota)}",
-                calculation=f"{share(share_m * 1000)} of the value at {share(terms.agreed.rate)}, the rest at {share(terms.rate_beyond)}",
+                calculation=calculation,
                 value=money(duty),
                 code=code,
                 article=terms.agreed.source,
@@ -326,20 +336,58 @@ class _Line:
 
     # -- levy ------------------------------------------------------------------------------------------------------
 
+    def _compared(self, cif_c: int, contained_g: int) -> tuple[int, list[str]]:
+        """The price that is compared with the reference: the declared one, or that of the next method; with the reasons."""
+        test = self.terms.tested
+        codes = ["P3"] if self._off_grade() else []
+        if test.within is None:
+            return cif_c, codes
+        values = [self._worth(contained_g, value) for value in test.values]
+        taken = any(close(cif_c, value, test.within) for value in values)
+        assert test.next_value is not None
+        compared = cif_c if taken else self._worth(contained_g, test.next_value)
+        code = "P1" if taken else "P2"
+        self.steps.append(
+            Step(
+                layer="related parties",
+                data=f"price {plain(cif_c)} cif; test values {', '.join(map(plain, values))}; {test.next_text}",
+                calculation=f"within {Decimal(test.within) / 100:f}% of a test value" if taken else "within none: the next method",
+                value=money(compared),
+                code=code,
+                article=test.related_article,
+            )
+        )
+        return compared, [*codes, code]
+
+    def _worth(self, contained_g: int, value: int) -> int:
+        return self._round(Decimal(contained_g) * value / 10**6)
+
+    def _off_grade(self) -> int:
+        """Cents that a contained tonne of the goods is worth less than one of the grade quoted for; more where negative."""
+        terms, entry = self.terms, self.entry
+        test = terms.tested
+        if test.grade is None or terms.gross or entry.assay_n is None or terms.content is None:
+            return 0
+        held = self._round(Decimal(entry.assay_n) * terms.content / NANO)
+        less = self._round(Decimal(abs(test.grade - held)) * test.grade_point / POINT)
+        return less if held < test.grade else -less
+
     def _levy(self, cif_c: int, duties_c: int, contained_g: int, *, silent: bool = False) -> tuple[int, str, int, int]:
         """Phase * max(0, contained mass * reference - base), rounded once; with the value at the reference and the base."""
         terms = self.terms
         base_c = cif_c if terms.on_cif else cif_c + duties_c
-        price = terms.reference if terms.reference is not None else terms.least
+        quoted = terms.reference if terms.reference is not None else terms.least
+        price = max(0, quoted - self._off_grade()) if quoted is not None else None
         if price is None:
             if not silent:
                 self.steps.append(
                     Step(
                         layer="levy",
-                        data=REASONS[terms.levy_reason].text,
+                        data=terms.said or REASONS[terms.levy_reason].text,
                         calculation="",
                         value=money(0),
                         code=terms.levy_reason,
+                        article=terms.article,
                     )
                 )
             return 0, terms.levy_reason, 0, base_c
@@ -355,7 +403,8 @@ class _Line:
             self.steps.append(
                 Step(
                     layer="levy",
-                    data=f"reference {plain(price)} USD/t, base {plain(base_c)} ({basis}), {terms.clause}",
+                    data=f"reference {self._reference(price)} USD/t, base {plain(base_c)} ({basis}), {terms.clause}"
+                    + (f"; {terms.said}" if terms.said else ""),
                     calculation=f"{phase}max(0, {mass(contained_g)} x {plain(price)} - {plain(base_c)})",
                     value=money(levy),
                     code=code,
@@ -364,10 +413,18 @@ class _Line:
             )
         return levy, code, int(at_reference), base_c
 
+    def _reference(self, price: int) -> str:
+        """The reference price of the line, with what it was quoted at where the goods are of another grade."""
+        off, test = self._off_grade(), self.terms.tested
+        if not off:
+            return plain(price)
+        sign = "-" if off > 0 else "+"
+        per = f"{plain(test.grade_point)} a point from {share(test.grade or 0)}"
+        article = f", {test.grade_article}" if test.grade_article else ""
+        return f"{plain(price)} ({plain(price + off)} {sign} {plain(abs(off))}, {per}{article})"
+
     def _with_range(self, found: Assessed, customs_c: int, cif_c: int) -> Assessed:
         """The levy that the least and the greatest known content of the good imply."""
-        from dataclasses import replace
-
         terms = self.terms
         known = [content for (_, good), content in self.law.substances.items() if good == terms.good and content <= 1]
         if terms.reference is None or not known:
@@ -412,7 +469,7 @@ class _Line:
 
     def _gap_left(self, base_c: int) -> bool:
         contained = self._contained(self.entry.assay_n) or 0
-        return Decimal(contained) * (self.terms.least or 0) / 10**6 > base_c
+        return Decimal(contained) * max(0, (self.terms.least or 0) - self._off_grade()) / 10**6 > base_c
 
     def _refused(self, code: str, about: str) -> Assessed:
         return Assessed(entry=self.entry, terms=self.terms, refusal=code, about=about, steps=tuple(self.steps))

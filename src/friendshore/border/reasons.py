@@ -42,6 +42,10 @@ _ALL = (
     Reason("L2", "reason", "no levy: the price is not below the reference price"),
     Reason("L3", "reason", "no levy: the goods originate in a party, and it is proven"),
     Reason("L4", "reason", "no levy to the treasury: under a minimum import price the seller keeps the gap"),
+    Reason("L5", "reason", "no levy: the clause is suspended on the day by a decision under the agreement"),
+    Reason("P1", "reason", "buyer and seller are related: the price is close to a test value and is taken"),
+    Reason("P2", "reason", "buyer and seller are related and the price is far from every test value: the value of the next method is compared with the reference price; the customs value stays as declared"),
+    Reason("P3", "reason", "the reference price is brought to the grade of the goods"),
     # what to look at
     Reason("W1", "warning", "the schedule that was used is of another date than the entry", "confirm the rate for the day", "customs"),
     Reason("W2", "warning", "buyer and seller are related", "show that the price is uninfluenced (test value, circumstances of sale)", "importer"),
@@ -52,6 +56,7 @@ _ALL = (
     Reason("W7", "warning", "a duty known to be in force on the day is not in the tariff", "add it by hand", "customs"),
     Reason("W8", "warning", "the quota's earlier use is not known and was taken as none", "state the tonnes used before", "customs"),
     Reason("W9", "warning", "a preference is to be had with a proof of origin that was not presented", "present the proof", "importer"),
+    Reason("W10", "warning", "no assay is declared: the levy rests on the content that the clause sets for the line", "present an assay", "laboratory"),
     # what cannot be assessed, and who can mend it
     Reason("R01", "refusal", "the row cannot be read", "UTF-8, one value for each column", "declarant"),
     Reason("R02", "refusal", "the line has no id", "give each line an id of its own", "declarant"),
@@ -67,11 +72,15 @@ _ALL = (
     Reason("R12", "refusal", "no amount of insurance", "an amount with at most two decimals; 0 is an amount", "insurer"),
     Reason("R13", "refusal", "no assay", "a fraction above 0 and up to 1 with at most nine decimals, or per cent with the sign", "laboratory"),
     Reason("R14", "refusal", "no moisture", "a fraction from 0 to below 1, or per cent with the sign", "laboratory"),
-    Reason("R15", "refusal", "neither yes nor no", "Y, N or nothing", "declarant"),
+    Reason("R15", "refusal", "neither yes nor no", "Y, N, nothing, or E where customs has examined the sale and found the price uninfluenced", "declarant"),
     Reason("R16", "refusal", "a formula where a text belongs", "a text that begins with a letter or a digit", "declarant"),
     Reason("R17", "refusal", "too long for its field", "at most 100 characters", "declarant"),
     Reason("R18", "refusal", "no kind of proof", "agreement, treaty, none, or nothing where it is not yet known", "importer"),
     Reason("R19", "refusal", "too large to be computed exactly", "split the line", "declarant"),
+    Reason("T01", "refusal", "no month, or one that ends before it begins", "a month such as 2025-01, or from and to", "publisher of the table"),
+    Reason("T02", "refusal", "neither import nor export", "import or export, as the reporter sees it", "publisher of the table"),
+    Reason("T03", "refusal", "the same lane and month came twice", "one row, summed over ways of transport, procedures and second partners", "publisher of the table"),
+    Reason("T04", "refusal", "a country's trade with itself", "another partner, or leave the row out", "publisher of the table"),
     Reason("N01", "refusal", "no tariff schedule is at hand for the importer", "bring it with --tariff FILE", "customs of the importer"),
     Reason("N02", "refusal", "the schedule has no such line", "the national line, eight to ten digits", "declarant"),
     Reason("N03", "refusal", "the rate of the line cannot be charged by itself", "assess by hand", "customs"),
@@ -87,6 +96,7 @@ _ALL = (
     Reason("N13", "refusal", "the code is too short: the lines below it have different rates", "the national line, eight to ten digits", "declarant"),
     Reason("N14", "refusal", "two clauses ask for a reference price on the same goods", "assess by hand", "customs"),
     Reason("N16", "refusal", "origin in a party is declared and not proven", "present the proof, or declare that none will be (proof: none)", "importer or exporter"),
+    Reason("N17", "refusal", "buyer and seller are related, and nothing is at hand to test the price by: no levy can be told", "a test value (article 1.2(b)) with --values FILE, or customs' finding on the circumstances of the sale (related: E)", "importer"),
     Reason("N15", "refusal", "the importer is the country of origin's own union: no border is crossed", "no entry is due", "declarant"),
 )  # fmt: skip
 

@@ -13,9 +13,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from math import gcd
 
 from friendshore.border.expression import Expression
+from friendshore.border.price_test import UNTESTED, PriceTest, Tested, Value, tested
 from friendshore.border.scaled import INT64, NANO
 from friendshore.border.tariff import Measure, Tariff
-from friendshore.faces import Duty, PriceGap
+from friendshore.faces import Content, Duty, PriceGap
 
 ONE, NOUGHT = Decimal(1), Decimal(0)
 RATE_DAYS = 31  # an exchange rate holds until the next, a month at most
@@ -23,8 +24,9 @@ SCHEDULE_DAYS = timedelta(days=366)  # a schedule is a year's; used beyond, it s
 RATE_MAX = Decimal(9)  # 900 per cent; what is charged beyond is probably a slip
 NO_MASS, NET_MASS, CONTAINED = 0, 1, 2
 SUM, LOWER, HIGHER = 0, 1, 2
+EXTRAS = ("section_301", "section_232", "section_122", "surcharge")
 OTHER = "other"  # a good that no clause reaches
-FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell begins that a spreadsheet would run
 # What a price holds: 0 neither freight nor insurance, 1 freight, 2 both, 3 both and the way on, 4 the duties too.
 DELIVERY = {
     "EXW": 0, "FCA": 0, "FAS": 0, "FOB": 0, "CFR": 1, "CPT": 1, "CIF": 2, "CIP": 2, "DAP": 3, "DPU": 3, "DDP": 4,
@@ -52,7 +54,10 @@ KEYS = tuple(each.name for each in fields(Kind))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """A duty as whole numbers: `rate` billionths of the customs value, and num / den cents for each gram of `on`."""
+    """A duty as whole numbers: `rate` billionths of the customs value, and num / den cents for each gram of `on`.
+
+    `origin_rule` is the rule of origin that a proof must show to be met.
+    """
 
     rate: int = 0
     num: int = 0
@@ -62,6 +67,7 @@ class Charge:
     name: str = ""
     text: str = ""
     source: str = ""
+    origin_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,8 @@ class Terms:
     at_fob : whether the territory values at fob
     fx_num, fx_den : cents of USD for a hundredth of the currency
     content : billionths of the good's unit in a tonne of the substance assayed; none where there is no such measure
-    default_content : content of the dry mass that the clause itself sets, billionths; none where it sets none
+    default_content : content of the dry mass that the clause itself sets where no assay is declared, billionths; none
+        where it sets none. `default_text` is the clause and article that set it
     gross : whether the good is measured as it is shipped, its content being one
     mfn : the duty without a preference; `mfn_code` its reason
     treaty, agreed, suspended : options, none where there is none; the first two need proof
@@ -83,6 +90,8 @@ class Terms:
     reference : cents of USD per contained tonne; none where no levy applies. `phase` in billionths
     on_cif : whether the gap is measured from cif rather than from the landed price with duties
     least : the minimum import price, cents per contained tonne, none where there is none
+    said : what the levy's working should tell besides: a decision that suspends it, where its reference was published
+    tested : the grade and the test values that the declared price is compared by
     quota, rate_beyond, quota_name : grams a year at the agreement's rate, and the rate beyond
     """
 
@@ -99,6 +108,7 @@ class Terms:
     good: str = ""
     content: int | None = None
     default_content: int | None = None
+    default_text: str = ""
     gross: bool = False
     mfn: Charge = Charge()
     mfn_code: str = "D1"
@@ -116,6 +126,8 @@ class Terms:
     levy_reason: str = "L0"
     clause: str = ""
     article: str = ""
+    said: str = ""
+    tested: Tested = UNTESTED
     quota: int | None = None
     rate_beyond: int = 0
     quota_name: str = ""
@@ -131,6 +143,7 @@ class Terms:
             ("W6", self.kind.delivery == "EXW"),
             ("W7", self.gap),
             ("W8", self.quota is not None),
+            ("W10", bool(self.default_text) and self.default_content is not None),
         )
         return tuple(code for code, flag in flags if flag)
 
@@ -150,6 +163,9 @@ class Law:
     ----------
     tariff : the schedules
     duties, floors : day -> the agreement's duties and its price gaps (of which a minimum import price makes no duty)
+    paused : day -> duties that do not apply although their clause is in force, and by whose decision
+    published : day -> clause -> where its reference price was published
+    contents : clause of a minimum import price -> what it takes goods without an assay to hold
     parties : day -> the countries bound by the agreement
     unions : country -> the customs union that it belongs to
     fob : territories that value at fob
@@ -159,6 +175,8 @@ class Law:
     substances : (substance, good) -> tonnes of the good's unit per tonne of substance
     gross : goods measured as they are shipped, whose content is one
     rates : currency -> (day, USD for one unit) in order of days
+    price_tests : clause -> the grade its reference price is quoted for, and how it takes prices between related parties
+    values : test values for such prices
     as_of : a day whose law is applied to all lines; none for each line's own
     """
 
@@ -168,6 +186,9 @@ class Law:
     remainders: frozenset[str] = frozenset()
     duties: Callable[[date], tuple[Duty, ...]] = lambda day: ()
     floors: Callable[[date], tuple[PriceGap, ...]] = lambda day: ()
+    paused: Callable[[date], tuple[tuple[Duty, str], ...]] = lambda day: ()
+    published: Callable[[date], Mapping[str, str]] = lambda day: {}
+    contents: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
     parties: Callable[[date], frozenset[str]] = lambda day: frozenset()
     unions: Mapping[str, str] = field(default_factory=dict)
     fob: frozenset[str] = frozenset()
@@ -176,6 +197,8 @@ class Law:
     substances: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     gross: frozenset[str] = frozenset()
     rates: Mapping[str, tuple[tuple[date, Decimal], ...]] = field(default_factory=dict)
+    price_tests: Mapping[str, PriceTest] = field(default_factory=dict)
+    values: tuple[Value, ...] = ()
     as_of: date | None = None
 
     def day(self, entered: date) -> date:
@@ -199,7 +222,7 @@ class Law:
 def terms_of(kind: Kind, law: Law) -> Terms:
     """The terms of a kind of line, or the first thing that is missing."""
     terms = Terms(kind=cleaned(kind), declared=kind)
-    for step in (_words, _border, _currency, _schedule, _good, _agreement, _content):
+    for step in (_words, _border, _currency, _schedule, _good, _agreement, _content, _price_test):
         terms = step(terms, law)
         if terms.refusal:
             return terms
@@ -248,7 +271,7 @@ def _words(terms: Terms, law: Law) -> Terms:
         ("R06", "hs", kind.hs.isascii() and kind.hs.isdigit() and 6 <= len(kind.hs) <= 10),
         ("R09", "currency", len(kind.currency) == 3 and kind.currency.isalpha() and kind.currency.isupper()),
         ("R10", "delivery", kind.delivery in DELIVERY),
-        ("R15", "related", kind.related in ("", "Y", "N")),
+        ("R15", "related", kind.related in ("", "Y", "N", "E")),
         ("R18", "proof", kind.proof in ("", "agreement", "treaty", "none")),
         ("R16", "good", kind.good[:1] not in FORMULA),
         ("R16", "assay_of", kind.assay_of[:1] not in FORMULA),
@@ -402,21 +425,62 @@ def _agreement(terms: Terms, law: Law) -> Terms:
             terms = replace(
                 terms, reference=_cents(duty.reference_usd_t), phase=nano(duty.phase), on_cif=duty.levy_on == "cif",
                 levy_reason="L1", clause=duty.clause, article=duty.article,
+                said=law.published(kind.day).get(duty.clause, ""),
             )  # fmt: skip
         charge = _agreed(duty)
         if duty.quota_t is not None:
             terms = replace(
                 terms, quota=int((duty.quota_t * 10**6).to_integral_value(ROUND_HALF_EVEN)), agreed=charge,
-                rate_beyond=nano(duty.rate_beyond or NOUGHT), quota_name=f"{duty.clause} {kind.day.year}",
+                rate_beyond=nano(duty.rate_beyond or NOUGHT), quota_name=_quota_name(duty, terms, law),
             )  # fmt: skip
+        elif duty.replaces and duty.left is not None:
+            terms = replace(terms, agreed=_part(terms.mfn, duty.left, duty))
         elif duty.replaces:
             terms = _replaced(terms, charge)
         elif charge.rate or charge.num:
             terms = replace(terms, surcharge=_together(terms.surcharge, charge))
+        if duty.default_content:
+            terms = _default(terms, duty.clause, duty.default_content)
     terms = _minimum(terms, law)
     if terms.levy_reason == "L0" and spared:
         terms = replace(terms, levy_reason="L3")
+    return _paused(terms, law)
+
+
+def _default(terms: Terms, clause: str, contents: Iterable[Content]) -> Terms:
+    """The content that the clause itself sets for the line, where no assay is declared; the longest line counts."""
+    kind = terms.kind
+    held = [content for content in contents if kind.hs.startswith(content.line)]
+    if kind.assay_of or not held:
+        return terms
+    best = max(held, key=lambda content: len(content.line))
+    said = ", ".join(filter(None, (clause, best.article)))
+    return replace(terms, default_content=nano(best.share), default_text=said)
+
+
+def _paused(terms: Terms, law: Law) -> Terms:
+    """Where a levy would have been charged but for a safeguard or a suspension, that is the reason why there is none."""
+    kind = terms.kind
+    if terms.levy_reason != "L0":
+        return terms
+    for duty, decision in law.paused(kind.day):
+        if duty.good == terms.good and duty.reference_usd_t is not None and _reaches(duty, kind, law):
+            return replace(
+                terms, levy_reason="L5", clause=duty.clause, article=duty.article, said=f"{duty.clause} is {decision}"
+            )
     return terms
+
+
+def _quota_name(duty: Duty, terms: Terms, law: Law) -> str:
+    """What lines that fill the same tonnes share: clause, territory, the part kept for their origins, year."""
+    kind = terms.kind
+    parts = [
+        each
+        for each in law.duties(kind.day)
+        if (each.clause, each.good) == (duty.clause, duty.good) and each.quota_t is not None and kind.importer in each.importers
+    ]
+    part = f" part {parts.index(duty) + 1}" if len(parts) > 1 else ""
+    return f"{duty.clause} {terms.territory}{part} {kind.day.year}"
 
 
 def _replaced(terms: Terms, charge: Charge) -> Terms:
@@ -435,7 +499,11 @@ def _minimum(terms: Terms, law: Law) -> Terms:
         )
         if reached and floor.exporter_share == 1.0:
             least = round(floor.reference_usd_t * 100)
-            terms = replace(terms, least=least, on_cif=floor.levy_on == "cif", levy_reason="L4", clause=floor.clause)
+            terms = replace(
+                terms, least=least, on_cif=floor.levy_on == "cif", levy_reason="L4", clause=floor.clause,
+                said=law.published(kind.day).get(floor.clause, ""),
+            )  # fmt: skip
+            terms = _default(terms, floor.clause, law.contents.get(floor.clause, ()))
     return terms
 
 
@@ -443,9 +511,9 @@ def _content(terms: Terms, law: Law) -> Terms:
     """How much of the good's unit a tonne of the substance assayed holds."""
     kind = terms.kind
     if terms.good in law.gross:
-        return replace(terms, content=NANO, default_content=NANO, gross=True)
+        return replace(terms, content=NANO, default_content=NANO, default_text="", gross=True)
     if not kind.assay_of:
-        return terms
+        return _of_the_levy_alone(terms)
     if not terms.good:
         return replace(terms, content=NANO)
     held = law.substances.get((kind.assay_of, terms.good), ONE if kind.assay_of == terms.good else None)
@@ -457,6 +525,28 @@ def _content(terms: Terms, law: Law) -> Terms:
     return replace(terms, content=nano(held))
 
 
+def _price_test(terms: Terms, law: Law) -> Terms:
+    """The grade of the reference price, and the test values of related parties where the clause asks for them."""
+    kind = terms.kind
+    if terms.reference is None and terms.least is None:
+        return terms
+    test = law.price_tests.get(terms.clause)
+    found = tested(test, law.values, terms.good, kind.origin, kind.importer, kind.day, related=kind.related == "Y")
+    terms = replace(terms, tested=found)
+    if found.within is not None and not found.values:
+        return _refuse(terms, "N17", f"{terms.clause}; no value of {terms.good} of {kind.origin} on {kind.day}")
+    return terms
+
+
+def _of_the_levy_alone(terms: Terms) -> Terms:
+    """A clause's default content serves its own levy: a duty of the schedule or of another clause asks for the assay."""
+    charges = (terms.mfn, terms.treaty, terms.agreed, terms.suspended, *(getattr(terms, name) for name in EXTRAS))
+    measured = any(charge is not None and charge.on == CONTAINED for charge in charges)
+    if measured or terms.quota is not None:
+        return replace(terms, default_content=None, default_text="")
+    return terms
+
+
 def _agreed(duty: Duty) -> Charge:
     num, den = ratio((duty.specific_usd_t or NOUGHT) / 10_000)
     text = f"{(duty.rate or NOUGHT) * 100:f}"
@@ -465,7 +555,19 @@ def _agreed(duty: Duty) -> Charge:
         text += f" + {duty.specific_usd_t:f} USD per contained tonne"
     return Charge(
         rate=nano(duty.rate or NOUGHT), num=num, den=den, on=CONTAINED if num else NO_MASS, name=duty.clause, text=text,
-        source=duty.article,
+        source=duty.article, origin_rule=duty.origin_rule,
+    )  # fmt: skip
+
+
+def _part(charge: Charge, left: Decimal, duty: Duty) -> Charge:
+    """What a preference leaves of the line's own duty; free where it leaves nothing."""
+    if not left:
+        return Charge(name=duty.clause, text="0%", source=duty.article, origin_rule=duty.origin_rule)
+    num, den = ratio(Decimal(charge.num) / charge.den * left)
+    text = f"{(left * 100).normalize():f}% of {charge.text}"
+    return replace(
+        charge, rate=nano(Decimal(charge.rate) / NANO * left), num=num, den=den, name=duty.clause, text=text,
+        source=duty.article, origin_rule=duty.origin_rule,
     )  # fmt: skip
 
 

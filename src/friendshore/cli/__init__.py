@@ -24,6 +24,11 @@ from friendshore.cli import compare as compare
 from friendshore.cli import why as why
 from friendshore.cli import clear as clear
 from friendshore.cli import border as border
+from friendshore.cli import reference as reference
+from friendshore.cli import measures as measures
+from friendshore.cli import signals as signals
+from friendshore.cli import origin as origin
+from friendshore.cli import lots as lots
 from friendshore.cli import screen as screen
 from friendshore.cli import agreement as agreement
 from friendshore.cli import world as world

@@ -224,6 +224,10 @@ def agreement_shares(
     by: Annotated[
         str, typer.Option("--by", metavar="instrument|clause", parser=parsed_parts, help="What it is shared out among.")
     ] = "instrument",
+    exact: Annotated[
+        int,
+        typer.Option("--exact", metavar="N", min=0, max=8, help="Parts up to which every combination is cleared."),
+    ] = 5,
     as_of: AsOf = None,
     horizon: Years = None,
     as_json: AsJson = False,
@@ -231,7 +235,8 @@ def agreement_shares(
     """$ friendshore agreement shares plurilateral-2026 --by clause
 
     Share out what an agreement changes among its instruments, so that the shares add up: every headline figure, every
-    party, every group. Exact up to eight parts, by orders drawn at random above, with standard errors.
+    party, every group. Exact (Shapley) up to five parts; above, an integral along the path on which all grow together, with
+    what it leaves unshared.
     """
     with Progress() as progress:
         progress("reading the world and the agreement")
@@ -246,6 +251,7 @@ def agreement_shares(
             assume=case.assume,
             shocks=case.shocks,
             by=cast(Any, by),
+            exact=exact,
             progress=progress,
         )
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -25,6 +26,29 @@ Schedules = Annotated[
 ]
 ExchangeRates = Annotated[
     Path | None, typer.Option("--rates", metavar="FILE", help="Exchange rates: CSV with currency, day, usd, source.")
+]
+References = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="DIR",
+        help="Published reference prices (`reference publish --out`), for clauses that take the published one.",
+    ),
+]
+States = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="FILE",
+        help="Decisions that act on safeguards or suspend clauses: CSV with clause, state, from, until, decision.",
+    ),
+]
+NoticePage = Annotated[
+    Path | None, typer.Option("--notice-page", metavar="FILE", help="Write the notice as a page to print, .html.")
+]
+TestValues = Annotated[
+    Path | None,
+    typer.Option("--values", metavar="FILE", help="Test values for prices between related parties: CSV, see the docs."),
 ]
 Layout = Annotated[
     str,
@@ -68,8 +92,12 @@ def assess(
         typer.Option("--one", metavar="FIELDS", help='One line: "importer=USA origin=CHN hs=8505110070 ...".'),
     ] = None,
     notice: Annotated[bool, typer.Option("--notice", help="With --one: the notice for the trader.")] = False,
+    page_to: NoticePage = None,
     tariff: Schedules = None,
     rates: ExchangeRates = None,
+    values: TestValues = None,
+    reference: References = None,
+    state: States = None,
     layout: Layout = "",
     rounding: Halves = "half_even",
     as_json: AsJson = False,
@@ -87,7 +115,7 @@ def assess(
         raise typer.BadParameter("give a file of entries, or one line with --one", param_hint="ENTRIES")
     with Progress() as progress:
         progress("reading schedules and agreement")
-        rules = _law(agreement, as_of, tariff, rates)
+        rules = law_of(agreement, as_of, tariff, rates, reference=reference, states=state, values=values)
         from friendshore.border import assess as border
         from friendshore.border.line import assess_line
 
@@ -106,7 +134,7 @@ def assess(
                 said=progress,
             )
     if one is not None:
-        return _one_line(found, "1", notice=notice, as_json=as_json)
+        return _one_line(found, "1", notice=notice, as_json=as_json, page_to=page_to)
     emit(page.totals_document(summed)) if as_json else say(page.totals(summed, str(out), str(refused)).rstrip("\n"))
     if not summed.whole:
         raise typer.Exit(3)
@@ -125,8 +153,15 @@ def explain(
         ),
     ] = None,
     notice: Annotated[bool, typer.Option("--notice", help="The notice for the trader.")] = False,
+    page_to: NoticePage = None,
+    signals: Annotated[
+        bool, typer.Option("--signals/--no-signals", help="Signals of the line too; they read the lines of its good.")
+    ] = True,
     tariff: Schedules = None,
     rates: ExchangeRates = None,
+    values: TestValues = None,
+    reference: References = None,
+    state: States = None,
     layout: Layout = "",
     rounding: Halves = "half_even",
     as_json: AsJson = False,
@@ -140,15 +175,36 @@ def explain(
     """
     with Progress() as progress:
         progress("reading schedules and agreement")
-        rules = _law(agreement, as_of, tariff, rates)
-        from friendshore.border.assess import find
+        rules = law_of(agreement, as_of, tariff, rates, reference=reference, states=state, values=values)
+        from friendshore.border.found import find
 
         progress(f"reading {file}")
         found = find(file, line, rules, rounding=cast(Any, rounding), layout=layout)
-    return _one_line(found, line, notice=notice, as_json=as_json)
+        asks = signals and not notice and not isinstance(found, tuple)
+        asked = _signals_of(file, line, rules, layout, reference) if asks else []
+    return _one_line(found, line, notice=notice, as_json=as_json, signals=asked, page_to=page_to)
 
 
-def _law(agreement: str | None, as_of: date | None, tariffs: list[Path] | None, rates: Path | None) -> Any:
+def _signals_of(file: Path, line: str, rules: Any, layout: str, ladder: Path | None) -> list[dict[str, Any]]:
+    """The signals of one line, from the lines of its good in the file."""
+    from friendshore.border.signals import known
+    from friendshore.border.signals.lines import signalled
+    from friendshore.world.tables import World
+
+    found = signalled(file, rules, known.known(World.load(), ladder), layout=layout, line=line)
+    return list(found.signals.iter_rows(named=True))
+
+
+def law_of(
+    agreement: str | None,
+    as_of: date | None,
+    tariffs: list[Path] | None,
+    rates: Path | None,
+    *,
+    reference: Path | None = None,
+    states: Path | None = None,
+    values: Path | None = None,
+) -> Any:
     """What says how much a line owes: schedules, and the agreement where one is named."""
     from importlib.util import find_spec
 
@@ -162,7 +218,14 @@ def _law(agreement: str | None, as_of: date | None, tariffs: list[Path] | None, 
 
     world = world_of(agreement) if agreement else World.load()
     deal = scenario_of(agreement, world).agreement if agreement else None
-    return customs.law(world, deal, as_of=as_of, tariffs=tariffs or (), rates=rates)
+    for option, file in (("--reference", reference), ("--state", states), ("--values", values)):
+        if file is not None and deal is None:
+            hint = "name it with --agreement"
+            raise InputRefused.because(
+                "no-agreement", "only an agreement has clauses to read it", path=option, hint=hint
+            )
+    more = {"reference": reference, "states": states, "values": values}
+    return customs.law(world, deal, as_of=as_of, tariffs=tariffs or (), rates=rates, **more)
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -173,17 +236,32 @@ def _fields(text: str) -> dict[str, str]:
     return {name: value for name, _, value in words}
 
 
-def _one_line(found: Any, line: str, *, notice: bool, as_json: bool) -> None:
+def _one_line(
+    found: Any,
+    line: str,
+    *,
+    notice: bool,
+    as_json: bool,
+    signals: Sequence[dict[str, Any]] = (),
+    page_to: Path | None = None,
+) -> None:
     """A line's page, notice or document; exit status 3 where there is no total."""
     from friendshore.report import border as page
 
     faulty = isinstance(found, tuple)
+    if page_to is not None:
+        from friendshore.report.notice import notice_page
+
+        if page_to.suffix.lower() != ".html":
+            raise InputRefused.because("output-format", f"'{page_to}' should end in .html", path="--notice-page")
+        page_to.parent.mkdir(parents=True, exist_ok=True)
+        page_to.write_text(notice_page(found, line), encoding="utf-8")
     if as_json:
         faults = [{"code": each.code, "field": each.field, "value": each.value} for each in found] if faulty else []
-        emit({"line": line, "faults": faults} if faulty else page.document(found))
+        emit({"line": line, "faults": faults} if faulty else page.document(found, signals))
     elif notice:
         say(page.notice(found, line).rstrip("\n"))
     else:
-        say((page.faulty(found, line) if faulty else page.explanation(found)).rstrip("\n"))
+        say((page.faulty(found, line) if faulty else page.explanation(found, signals)).rstrip("\n"))
     if faulty or found.refusal:
         raise typer.Exit(3)

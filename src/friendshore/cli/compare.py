@@ -68,8 +68,21 @@ def compare(
             bills=own,
             progress=progress,
         )
+        progress("the legal screens")
+        from friendshore.law.examine import examine
+        from friendshore.report.legal import abreast, in_figures
+
+        screened = [
+            examine(
+                case.world, case.scenario.agreement, as_of=case.day, assume=case.assume, shocks=case.shocks
+            ).screening
+            for case in cases
+        ]
+    ids = [side.name for side in found.sides]
     if as_json:
-        return emit(found.document())
+        legal = {name: in_figures(each) for name, each in zip(ids, screened, strict=True)}
+        return emit({**found.document(), "legal": legal})
     from friendshore.report.side_by_side import side_by_side as tables
 
-    return say(tables(found, names_of(cases[0].world)).rstrip("\n"))
+    text = tables(found, names_of(cases[0].world)).rstrip("\n")
+    return say(f"{text}\n\n{abreast(list(zip(ids, screened, strict=True)))}")

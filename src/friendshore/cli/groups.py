@@ -46,8 +46,12 @@ app = typer.Typer(
 world_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 agreement_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 formula_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+reference_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
+measures_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 
 app.add_typer(world_app, name="world", short_help="The base year: build, check, show, list.")
+app.add_typer(reference_app, name="reference", short_help="Reference prices: publish, make again, show.")
+app.add_typer(measures_app, name="measures", short_help="An agreement's measures, for a tariff database.")
 app.add_typer(formula_app, name="formula", short_help="Published formulas: GSIM, SMART, balancing, tracing.")
 app.add_typer(
     agreement_app, name="agreement", short_help="Agreement files: check, text, test, diff, options, shares, list."

@@ -28,6 +28,7 @@ from friendshore.errors import FriendshoreError
 if TYPE_CHECKING:
     from friendshore.agreement.scenario import Scenario
     from friendshore.faces import Wedge
+    from friendshore.law.screen.judge import Screening
     from friendshore.report.account import Names
     from friendshore.report.tables import Written
     from friendshore.shares import Shares
@@ -100,6 +101,8 @@ def run(
         )
         parted, unparted = _decomposed(found, scenario, world, decompose, sourcing, shocks, progress)
         digests = digests_of(scenario, world, found)
+        progress("the legal screen")
+        screened = _screened(found, scenario, world, sourcing, shocks)
         progress("writing the account")
         names = names_of(world)
         flags = [
@@ -126,9 +129,16 @@ def run(
             lambda: _study_tables(found) | _replaced_tables(world) | ({"shares": parted.table} if parted else {}),
             about,
             text=lambda written: _account(
-                found, names, written, _circumstances(scenario, world, unparted), world, digests, parted
+                found,
+                names,
+                written,
+                _circumstances(scenario, world, unparted),
+                world,
+                digests,
+                parted,
+                _legal(screened, names, agreement, flags),
             ),
-            document=(lambda: _study_document(found, world, digests, parted)) if as_json else None,
+            document=(lambda: _study_document(found, world, digests, parted, screened)) if as_json else None,
         )
 
 
@@ -140,6 +150,7 @@ def _account(
     world: World,
     digests: Mapping[str, str],
     parted: Shares | None,
+    legal: str,
 ) -> str:
     from friendshore.report.account import account
     from friendshore.world.observed import quotations
@@ -152,7 +163,32 @@ def _account(
         shares=parted,
         quotations=quotations(world),
         digests=digests,
+        legal=legal,
     )
+
+
+def _screened(
+    found: Study, scenario: Scenario, world: World, sourcing: str | None, shocks: tuple[Wedge, ...]
+) -> Screening:
+    """The legal screen on the two markets that were cleared for the account."""
+    from friendshore.law.examine import examine
+
+    return examine(
+        world,
+        scenario.agreement,
+        as_of=found.as_of,
+        assume=assumptions_of(scenario, found.horizon, sourcing),
+        shocks=shocks,
+        before=found.outcomes["before"],
+        after=found.outcomes["agreement"],
+    ).screening
+
+
+def _legal(screened: Screening, names: Names, agreement: str, flags: list[str]) -> str:
+    from friendshore.report.legal import in_short
+
+    command = shlex.join(["friendshore", "screen", agreement, *flags[:4]])
+    return in_short(screened, lambda code: names.country.get(code, code), command)
 
 
 def _circumstances(scenario: Scenario, world: World, more: str) -> str:
@@ -199,11 +235,16 @@ def _patched(scenario: Scenario) -> str:
     return f"{scenario.name} ({scenario.digest}): {scenario.agreement.id} as patched{meanwhile}."
 
 
-def _study_document(found: Study, world: World, digests: Mapping[str, str], parted: Shares | None) -> dict[str, Any]:
+def _study_document(
+    found: Study, world: World, digests: Mapping[str, str], parted: Shares | None, screened: Screening
+) -> dict[str, Any]:
+    from friendshore.report.legal import in_figures
+
     outcomes = {name: each.document() for name, each in found.outcomes.items()}
     own = {name: table.to_dicts() for name, table in _replaced_tables(world).items()}
     shared = {"shares": parted.document()} if parted else {}
-    return {"outcomes": outcomes, "study": found.document(), "digests": dict(digests), **shared, **own}
+    legal = in_figures(screened)
+    return {"outcomes": outcomes, "study": found.document(), "digests": dict(digests), "legal": legal, **shared, **own}
 
 
 def _replaced_tables(world: World) -> dict[str, Any]:

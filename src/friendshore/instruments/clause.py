@@ -24,6 +24,17 @@ from friendshore.units import decimal
 ONE = Decimal(1)
 
 Need = Literal["use", "flows", "duties", "capacity"]
+Stated = Literal[
+    "published",
+    "notified",
+    "investigation",
+    "emergency",
+    "military",
+    "waiver",
+    "renegotiated",
+    "open_to_all",
+    "by_statute",
+]  # what only the text or the record can say; the legal screen asks for it
 
 
 def _number(value: Any) -> Any:
@@ -101,6 +112,11 @@ class Clause(Term):
     illustrative: bool = Field(False, description="True where a level was invented for illustration.")
     rule: str = Field("", description="How an illustrative level was derived.")
     note: str = Field("", description="Anything a reader should know.")
+    stated: Mapping[Stated, bool] = Field(
+        default_factory=dict,
+        description="Facts that the legal screen takes from the text: published, notified, investigation, emergency, "
+        "military, waiver, renegotiated, open_to_all or by_statute; true or false.",
+    )
     enters_into_force: Day | None = Field(None, description="First day in force; the agreement's if absent.")
     ends: Day | None = Field(None, description="Last day in force; open-ended if absent.")
     suspensions: Many[Suspension] = Field((), description="Times during which the clause does not apply.")
@@ -199,6 +215,7 @@ class Setting:
     base_flow_t : (good, exporter, importer) -> tonnes of the base year
     floors_usd_t : clause id -> reference price of a floor, for costs that build on it
     capacity_t : (good, country) -> tonnes that can be made in a year
+    published_usd_t : good -> reference price that is published for the day
     """
 
     as_of: date
@@ -211,6 +228,7 @@ class Setting:
     base_flow_t: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     floors_usd_t: Mapping[str, Decimal] = field(default_factory=dict)
     capacity_t: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    published_usd_t: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def countries(self) -> frozenset[str]:

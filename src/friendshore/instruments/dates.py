@@ -88,21 +88,21 @@ def consecutive(value: Any) -> Any:
         if one.until is None:
             raise wrong(
                 "overlap",
-                f"the value from {one.starts} has no end, so it overlaps the one from {other.starts}",
+                f"the value from {one.starts}, at [{number - 1}], has no end, so it overlaps the one from {other.starts}",
                 hint=f"end it with until: {other.starts - timedelta(days=1)}",
                 at=(number,),
             )
         if other.starts <= one.until:
             raise wrong(
                 "overlap",
-                f"the value from {one.starts} (until {one.until}) overlaps the one from {other.starts}",
+                f"the value from {one.starts} until {one.until}, at [{number - 1}], overlaps the one from {other.starts}",
                 at=(number,),
             )
         if other.starts > one.until + timedelta(days=1):
             gap = f"{one.until + timedelta(days=1)} to {other.starts - timedelta(days=1)}"
             raise wrong(
                 "gap",
-                f"nothing holds from {gap}, between the value from {one.starts} and the one from {other.starts}",
+                f"nothing holds from {gap}, between the value from {one.starts}, at [{number - 1}], and the one from {other.starts}",
                 at=(number,),
             )
     return value

@@ -30,7 +30,8 @@ class ExportControl(PhasedClause):
 
     Promises, by mode. `prohibited_between_parties`: no party taxes, rations or forbids exports of the goods named to
     another party; what it holds against others stays. `licence` and `quota`: at most `tonnes` a year leave, counted over
-    all the exporters and importers named together, and `owner` has the rent of the licences. `ban`: nothing leaves.
+    all the exporters and importers named together, and `owner` has the rent of the licences; where `home_tonnes` is stated,
+    the exporters themselves take at most so much of what they make. `ban`: nothing leaves.
     `export_tax`: the exporter's state takes rate * fob price + the specific tax, on top of what it takes already.
     """
 
@@ -42,6 +43,10 @@ class ExportControl(PhasedClause):
     importers: Countries = Field(("everyone",), description="To whom: everyone, parties, non_parties, or codes.")
     tonnes: TimedNumber | None = Field(None, description="Contained tonnes a year, for a licence or quota.")
     owner: CountryCode | None = Field(None, description="Who has the rent of the licences; the exporter if absent.")
+    home_tonnes: TimedNumber | None = Field(
+        None,
+        description="The most that the exporters use of their own, contained tonnes a year, for a licence or quota.",
+    )
     rate: TimedNumber | None = Field(None, description="Export tax on the fob price: 0.1 is ten per cent.")
     specific: TimedPrice | None = Field(None, description="Export tax per mass.")
 
@@ -63,8 +68,9 @@ class ExportControl(PhasedClause):
                 raise wrong("unused-term", f"{key} has no meaning under mode {self.mode}", at=(key,))
         if needed and not given:
             raise wrong("missing", f"mode {self.mode} needs {' or '.join(needed)}")
-        if self.owner is not None and "tonnes" not in needed:
-            raise wrong("unused-term", f"owner has no meaning under mode {self.mode}", at=("owner",))
+        for key in ("owner", "home_tonnes"):
+            if getattr(self, key) is not None and "tonnes" not in needed:
+                raise wrong("unused-term", f"{key} has no meaning under mode {self.mode}", at=(key,))
         if self.phase_in and self.mode != "export_tax":
             raise wrong("unused-term", f"mode {self.mode} is not phased in", at=("phase_in",))
         return self
@@ -104,6 +110,10 @@ class ExportControl(PhasedClause):
                 if self.tonnes is not None and (tonnes := on(self.tonnes, setting.as_of)) is not None:
                     owner = self.owner or min(exporters)
                     found.append(Quota(clause=self.id, lane=where, tonnes=to_float(tonnes), owner=owner))
+                if self.home_tonnes is not None and (kept := on(self.home_tonnes, setting.as_of)) is not None:
+                    owner = self.owner or min(exporters)
+                    home = lane(good, exporters, exporters)
+                    found.append(Quota(clause=self.id, lane=home, tonnes=to_float(kept), owner=owner, at_home=True))
             else:
                 rate = on(self.rate, setting.as_of) if self.rate is not None else NONE
                 per_tonne = on_the_day(self.specific, good, setting) if self.specific is not None else NONE
@@ -140,10 +150,16 @@ class ExportControl(PhasedClause):
                 goods=(good,),
                 bound=exporters,
                 affected=importers,
-                facts=(("mode", self.mode),),
+                facts=(("mode", self.mode), *self._tonnes(setting)),
             )
             for good, exporters, importers in lanes
         )
+
+    def _tonnes(self, setting: Setting) -> tuple[tuple[str, str], ...]:
+        """The quantities of the day, by the names of their terms."""
+        held = {"tonnes": self.tonnes, "home_tonnes": self.home_tonnes}
+        found = {name: on(term, setting.as_of) for name, term in held.items() if term is not None}
+        return tuple((name, str(tonnes)) for name, tonnes in found.items() if tonnes is not None)
 
     def _lanes(self, setting: Setting) -> list[tuple[str, frozenset[str], frozenset[str], Decimal]]:
         """Good, exporters, importers and phase, trade inside one exporter's territory left out.

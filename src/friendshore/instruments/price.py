@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -22,7 +23,7 @@ from friendshore.marked import Asked, KeyPath, shown, wrong
 from friendshore.units import annuity, price_words, to_cent, usd_per_contained_tonne
 
 Mass = Literal["t", "kg", "g", "lb", "oz_t", "mtu", "dmtu", "stu"]
-METHODS = ("fixed", "cost_plus")
+METHODS = ("fixed", "cost_plus", "published")
 ONE = Decimal(1)
 
 
@@ -68,6 +69,15 @@ class FixedPrice(Quoted):
 
     method: Literal["fixed"] = "fixed"
     value: Positive = Field(description="How much money.")
+
+
+class PublishedPrice(Quoted):
+    """The reference price that is published for the good on the day; a stated one for days on which none is."""
+
+    method: Literal["published"]
+    value: Positive = Field(
+        description="What holds on a day for which none is published, and what a run takes that is given no publication."
+    )
 
 
 class Cost(Term):
@@ -156,7 +166,7 @@ def _written(value: Any) -> Any:
         return {"value": value}
     if isinstance(value, Mapping) and (method := value.get("method", "fixed")) not in METHODS:
         hint = did_you_mean(method, METHODS) if isinstance(method, str) else ""
-        message = f"expected {' or '.join(METHODS)}, not {shown(method)}"
+        message = f"expected {', '.join(METHODS[:-1])} or {METHODS[-1]}, not {shown(method)}"
         raise wrong("unknown-value", message, hint=hint, at=("method",))
     return value
 
@@ -166,11 +176,16 @@ def _method(value: Any) -> str:
     return str(method)
 
 
+AnyPrice = FixedPrice | CostPlusPrice | PublishedPrice
 Price = Annotated[
-    Annotated[FixedPrice, Tag("fixed")] | Annotated[CostPlusPrice, Tag("cost_plus")],
+    Annotated[FixedPrice, Tag("fixed")]
+    | Annotated[CostPlusPrice, Tag("cost_plus")]
+    | Annotated[PublishedPrice, Tag("published")],
     Discriminator(_method),
 ]
-WrittenPrice = Annotated[Price, BeforeValidator(_written, json_schema_input_type=FixedPrice | CostPlusPrice | str)]
+WrittenPrice = Annotated[
+    Price, BeforeValidator(_written, json_schema_input_type=FixedPrice | CostPlusPrice | PublishedPrice | str)
+]
 TimedPrice = Annotated[
     Annotated[WrittenPrice, Tag("single")] | Annotated[Many[Dated[WrittenPrice]], Tag("dated")],
     Discriminator(shape),
@@ -187,14 +202,16 @@ class Item:
     source: tuple[str, ...] = ()
 
 
-def working(price: FixedPrice | CostPlusPrice, good: str, setting: Setting) -> tuple[Item, ...]:
+def working(price: AnyPrice, good: str, setting: Setting) -> tuple[Item, ...]:
     """The lines that a price is added up from; their sum is the price before rounding.
 
     Raises
     ------
     InputRefused   a substance that is not priced for the good, or an input whose floor has no price on the day
     """
-    if isinstance(price, FixedPrice):
+    if isinstance(price, PublishedPrice) and (usd_t := setting.published_usd_t.get(good)) is not None:
+        return (Item("published", usd_t),)
+    if not isinstance(price, CostPlusPrice):
         return (Item("stated", price.usd_t(price.value, good, setting)),)
     own: list[Item] = []
     inputs: list[Item] = []
@@ -215,17 +232,21 @@ def working(price: FixedPrice | CostPlusPrice, good: str, setting: Setting) -> t
     return (*own, *inputs)
 
 
-def price_usd_t(price: FixedPrice | CostPlusPrice, good: str, setting: Setting) -> Decimal:
+def price_usd_t(price: AnyPrice, good: str, setting: Setting) -> Decimal:
     """A price in USD per contained tonne of a good, to the cent."""
     return to_cent(sum((item.usd_t for item in working(price, good, setting)), Decimal(0)))
 
 
+def stated(price: TimedPrice, day: date) -> AnyPrice | None:
+    """A price, dated or not, as the text states it for a day."""
+    if isinstance(price, tuple):
+        return next((period.value for period in price if period.holds(day)), None)
+    return price
+
+
 def on_the_day(price: TimedPrice, good: str, setting: Setting) -> Decimal | None:
     """What a price, dated or not, is worth on the day of the setting, in USD per contained tonne to the cent."""
-    if isinstance(price, tuple):
-        current = next((period.value for period in price if period.holds(setting.as_of)), None)
-    else:
-        current = price
+    current = stated(price, setting.as_of)
     return None if current is None else price_usd_t(current, good, setting)
 
 

@@ -35,6 +35,7 @@ _WORDS = re.compile(
     r"(?P<measure>\w+)(?:\s+of\s+(?P<goods>[\w.]+(?:\s*,\s*[\w.]+)*))?(?:\s+in\s+(?P<countries>\w+(?:\s*,\s*\w+)*))?"
     r"\s*(?P<sign>[<>])\s*(?P<limit>-?[0-9.]+(?:[eE][+-]?[0-9]+)?)"
 )
+VERBS = ("suspend", "release", "apply")
 SYNTAX = "write MEASURE [of GOOD] [in COUNTRY] > NUMBER, as in price_rise of ndpr.oxide in parties > 0.5"
 
 
@@ -83,23 +84,30 @@ def _trigger(value: Any) -> Any:
 
 
 class Action(Term):
-    """What is done: clauses are suspended, reserves released. In words: `suspend floors`, `release reserve.vault`."""
+    """What is done: clauses are suspended, reserves released, clauses applied that otherwise do not hold.
+
+    In words: `suspend floors`, `release reserve.vault`, `apply tariff.relief`.
+    """
 
     suspend: Names = Field((), description="Ids of clauses, or kinds of clause such as floors.")
     release: Names = Field((), description="Ids of reserves.")
+    apply: Names = Field((), description="Ids of clauses that hold only while the safeguard is acted on.")
 
     @model_validator(mode="after")
     def something_is_done(self) -> Self:
-        if not self.suspend and not self.release:
-            raise wrong("missing", "an action suspends clauses or releases reserves")
+        if not self.suspend and not self.release and not self.apply:
+            raise wrong("missing", "an action suspends clauses, releases reserves or applies clauses")
+        if both := sorted(set(self.suspend) & set(self.apply)):
+            raise wrong("action", f"{both[0]} is both suspended and applied", at=("apply",))
         return self
 
 
 def _action(value: Any) -> Any:
     if isinstance(value, str):
         verb, _, names = value.strip().partition(" ")
-        if verb not in ("suspend", "release") or not names.strip():
-            raise wrong("action", f"{shown(value)} is not an action", hint="write suspend CLAUSE or release RESERVE")
+        if verb not in VERBS or not names.strip():
+            hint = "write suspend CLAUSE, release RESERVE or apply CLAUSE"
+            raise wrong("action", f"{shown(value)} is not an action", hint=hint)
         return {verb: [name.strip() for name in names.split(",")]}
     return value
 
@@ -108,7 +116,8 @@ class Safeguard(Clause):
     """A way out when the agreement costs more than was agreed.
 
     Promises: the trigger is tested on the market as cleared under the agreement, against the status quo on the same day.
-    Where it is met, the action holds for `for` from that day, and the market is cleared again once with it. If the trigger
+    Where it is met, the action holds for `for` from that day, and the market is cleared again once with it. A clause that a
+    safeguard applies holds at no other time. If the trigger
     is then no longer met, the action would lapse and the trigger be met again: that cycle is reported, not followed.
     """
 

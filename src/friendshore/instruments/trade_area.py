@@ -9,13 +9,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from friendshore.errors import did_you_mean
 from friendshore.faces import Duty, Promise, Tariff, Wedge
 from friendshore.instruments.clause import Bound, PhasedClause, Setting, Share, lane
 from friendshore.instruments.dates import Many, Term
 from friendshore.instruments.names import ALL, Countries, Goods
 from friendshore.marked import wrong
+from friendshore.origin_rules.rule import rule_names, shipped_rules
 from friendshore.units import decimal, to_float
 
 NONE, FULL = Decimal(0), Decimal(1)
@@ -61,14 +63,38 @@ def _share(value: Any) -> Any:
 Shared = Annotated[TradeShare, BeforeValidator(_share, json_schema_input_type=TradeShare | float)]
 
 
-class Origin(Term):
-    """Which goods of a party count as originating there. The rule is recorded; what it lets through is a stated share."""
+def _rule(name: str) -> str:
+    if name not in rule_names():
+        hint = f"{did_you_mean(name, rule_names())}\nList the rules with: friendshore origin rules"
+        raise wrong("unknown-rule", f"no rule of origin is called {name!r}", hint=hint.strip())
+    return name
 
-    rule: Literal["wholly_obtained", "tariff_shift", "substantial_transformation", "value_content"] = Field(
-        description="The test: wholly_obtained, tariff_shift, substantial_transformation or value_content."
+
+RuleName = Annotated[
+    str, AfterValidator(_rule), WithJsonSchema({"type": "string", "enum": list(rule_names())})
+]  # a rule that ships
+
+
+class Origin(Term):
+    """Which goods of a party count as originating there.
+
+    The border judges a bill of materials by the rule named, with the levels stated here in place of the rule's own. The
+    market sees what the rule lets through as a stated share.
+    """
+
+    rule: RuleName = Field(
+        description="The rule, by its name: wholly_obtained, tariff_shift, substantial_transformation, value_content, "
+        "or another that `friendshore origin rules` lists."
     )
     value_content: Share | None = Field(
-        None, description="Least part of the value from the parties, for value_content."
+        None, description="Least part of the value from the parties, where the rule tests value; value_content asks it."
+    )
+    method: Literal["build_down", "build_up", "net_cost"] | None = Field(
+        None, description="How the value is reckoned, where the rule tests value: build_down, build_up or net_cost."
+    )
+    tolerance: Share | None = Field(
+        None,
+        description="Share of the price that materials without a change of code may have, where the rule tests it.",
     )
     cumulation: Literal["none", "bilateral", "diagonal", "full"] = Field(
         "none", description="Whose materials count as one's own: none, bilateral, diagonal or full."
@@ -80,8 +106,16 @@ class Origin(Term):
 
     @model_validator(mode="after")
     def a_value_rule_has_its_value(self) -> Self:
-        if (self.rule == "value_content") != (self.value_content is not None):
-            raise wrong("missing", "value_content goes with the rule of that name, and only with it")
+        tests = shipped_rules()[self.rule].words()
+        if self.rule == "value_content" and self.value_content is None:
+            raise wrong("missing", "the rule value_content needs its share, value_content: 0.4 for example")
+        for key, test in (
+            ("value_content", "value_content"),
+            ("method", "value_content"),
+            ("tolerance", "tariff_shift"),
+        ):
+            if getattr(self, key) is not None and test not in tests:
+                raise wrong("no-such-test", f"the rule {self.rule} has no test that {key} could be of", at=(key,))
         return self
 
 
@@ -165,6 +199,8 @@ class TradeArea(PhasedClause):
                 as_of=setting.as_of,
                 replaces=True,
                 share=claims,
+                left=left,
+                origin_rule=self.origin.rule if self.origin is not None else "",
             )
             for good, exporters, importers, rate, specific, left, claims in self._rates(setting)
         )

@@ -5,25 +5,26 @@ Everything is rendered from the amounts and codes of an assessment. Computing th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from friendshore.border.assess import Fault, Totals
 from friendshore.border.line import Assessed, Step, money, plain
 from friendshore.border.reasons import REASONS
+from friendshore.report.notice import ANSWERS
+from friendshore.report.signals import beside, signals_document
 from friendshore.report.typography import WIDTH, counted, grid, paragraph
 
-ANSWERS = "Answer to customs with the line's id. Nothing is owed or refunded on this notice alone."
 
-
-def explanation(found: Assessed) -> str:
-    """The whole of an assessment: options, working, reasons, warnings; or what is missing, without a total."""
+def explanation(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The whole of an assessment: options, working, reasons, warnings; or what is missing, without a total; then signals."""
     entry = found.entry
     head = f"Line {entry.line_id}: {entry.hs} from {entry.origin} into {entry.importer}, law of {found.terms.kind.day}"
     parts = [head]
+    asked = [beside(signals)] if signals else []
     if found.refusal:
-        return "\n\n".join([*parts, *_missing(found)]) + "\n"
+        return "\n\n".join([*parts, *_missing(found), *asked]) + "\n"
     if len(found.options) > 1:
         rows = [
             [
@@ -40,25 +41,28 @@ def explanation(found: Assessed) -> str:
     parts.append("WORKING: data, calculation, value\n" + _working(found.steps))
     said = [*found.reasons, *found.warnings]
     parts.append("REASONS\n" + "\n".join(paragraph(_sentence(code), indent=2, bullet=f"{code}  ") for code in said))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *asked]) + "\n"
 
 
 def notice(found: Assessed | tuple[Fault, ...], line_id: str = "") -> str:
     """A notice for the trader: what was decided or what is missing, and for each problem what to do and who can."""
     if isinstance(found, tuple):
-        lines = [f"NOTICE: line {line_id} was not assessed", "", *_faulty(found), "", ANSWERS]
+        lines = [
+            f"NOTICE: line {line_id} was not assessed",
+            "",
+            *(_mending(fault.code, f"{fault.field}: {fault.value!r}") for fault in found),
+            "",
+            ANSWERS,
+        ]
         return "\n".join(lines) + "\n"
     title = "was not assessed" if found.refusal else f"owes {money((found.amounts or {})['total_c'])}"
     lines = [f"NOTICE: line {found.entry.line_id} {title}", ""]
-    lines += _missing(found) if found.refusal else [_working(found.steps)]
+    if found.refusal:
+        lines += [_mending(found.refusal, found.about), *(f"\n{other}" for other in _missing(found)[2:])]
+    else:
+        lines += [_working(found.steps), "", *(_because(code) for code in found.reasons)]
     for code in found.warnings:
-        reason = REASONS[code]
-        lines += [
-            "",
-            paragraph(
-                f"{reason.text[0].upper()}{reason.text[1:]}. To do: {reason.fix} ({reason.who}).", bullet=f"{code}  "
-            ),
-        ]
+        lines += ["", _mending(code, "")]
     return "\n".join([*lines, "", ANSWERS]) + "\n"
 
 
@@ -93,7 +97,7 @@ def totals(found: Totals, out: str, refused: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def document(found: Assessed) -> dict[str, Any]:
+def document(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """An assessment for a machine: amounts as text, so that no cent is lost."""
     amounts = found.amounts or {}
     return {
@@ -128,6 +132,7 @@ def document(found: Assessed) -> dict[str, Any]:
         ],
         "reasons": list(found.reasons),
         "warnings": list(found.warnings),
+        "signals": signals_document(signals),
     }
 
 
@@ -198,6 +203,19 @@ def _faulty(found: tuple[Fault, ...]) -> list[str]:
             )
         )
     return lines
+
+
+def _mending(code: str, came: str) -> str:
+    """A problem, what came, what to do and who can."""
+    reason = REASONS[code]
+    about = f" ({came})" if came else ""
+    said = f"{reason.text[0].upper()}{reason.text[1:]}{about}."
+    return f"{paragraph(said, bullet=f'{code}  ')}\n{paragraph(f'To do: {reason.fix} ({reason.who}).', indent=5)}"
+
+
+def _because(code: str) -> str:
+    reason = REASONS[code]
+    return paragraph(f"{reason.text[0].upper()}{reason.text[1:]}.", bullet=f"{code}  ")
 
 
 def _sentence(code: str) -> str:

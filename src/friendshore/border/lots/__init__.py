@@ -1,0 +1,1 @@
+"""Lots as a graph: what came in, what became of it, what it holds of where, and which law each lot fails."""
