@@ -53,6 +53,44 @@ def test_a_dispute_that_was_lost_raises_the_obligation_that_decided_it(path):
     assert raised & deciding
 
 
+DISPUTES = {  # as the reports are known: the case, the dispute's file, what decided it
+    "EEC, minimum import prices 1978": ("eec-minimum-import-prices-1978", "gatt-eec-mip", "gatt.11.imports"),
+    "Japan, semi-conductors 1988": ("japan-semiconductors-1988", "gatt-japan-semiconductors", "gatt.11.export-price"),
+    "Argentina, textiles DS56": ("argentina-textiles-1998", "ds56", "gatt.2.bound"),
+    "Colombia, textiles DS461": ("colombia-textiles-2016", "ds461", "gatt.2.bound"),
+    "Chile, price band DS207": ("chile-price-band-2002", "ds207", "agriculture.4-2"),
+    "Colombia, ports of entry DS366": ("colombia-ports-2009", "ds366", "cva.value"),
+    "United States, steel DS544": ("us-steel-2022", "ds544", "gatt.1"),
+    "Indonesia, nickel DS592": ("indonesia-nickel-2022", "ds592", "gatt.11.export-ban"),
+    "China, raw materials DS394": ("china-raw-materials-2012", "ds394", "accession.china"),
+    "China, rare earths DS431": ("china-rare-earths-2014", "ds431", "gatt.11.export-price"),
+    "Canada, feed-in tariff DS412": ("canada-fit-2013", "ds412", "gatt.3"),
+    "United States, cotton DS267": ("us-cotton-2005", "ds267", "scm.5"),
+}
+
+
+@pytest.mark.parametrize("name", DISPUTES)
+def test_each_dispute_raises_what_decided_it_and_cites_it(name):
+    stem, dispute, obligation = DISPUTES[name]
+    case = read_case(read_marked(CASES / "bad" / f"{stem}.yaml"))
+    assert case.dispute == dispute
+    found = [one for one in judge_case(case, bench(case.day)).findings if one.obligation == obligation and one.raised]
+    assert found
+    for one in found:
+        cited = {each.id: each for each in one.disputes}
+        assert cited[dispute].outcome
+        assert cited[dispute].status in ("adopted", "appealed into the void", "under appeal")
+
+
+def test_good_cases_stand_beside_the_bad_ones():
+    good, bad = (sorted((CASES / kind).glob("*.yaml")) for kind in ("good", "bad"))
+    assert len(good) >= 18
+    assert len(bad) >= 20
+    for path in good:
+        case = read_case(read_marked(path))
+        assert case.expects_not or all(one.grade != "breach likely" for one in case.expects)
+
+
 def test_an_expectation_that_fails_is_named():
     found = judged(CASE.replace("breach likely", "no conflict found"))
     assert found.failures == ("gatt.1: expected 'no conflict found', found breach likely",)

@@ -121,4 +121,62 @@ def test_repairs_print_a_frontier_and_one_can_be_written_out(call, tmp_path):
 def test_a_package_that_is_not_there_ends_with_two(call):
     status, _, err = call("repair", "one-floor", "--write", "magic")
     assert status == 2
-    assert "the packages are as_drafted" in err
+    assert "the packages here are exempt_partners" in err
+
+
+def test_the_account_of_a_run_says_in_short_what_the_screen_finds(call):
+    status, out, _ = call("run", "one-floor", "--no-stability")
+    said = " ".join(out.split())
+    assert status == 0
+    assert "PROMISES MADE ALREADY" in out
+    found = json.loads(call("screen", "one-floor", "--as-of", "2027-01-01", "--json")[1])
+    counts = ", ".join(f"{number} {grade}" for grade, number in found["grades"].items() if number)
+    assert f"of the legal screen: {counts}." in said
+    assert (
+        "A screen and no legal advice; all of it: friendshore screen one-floor --as-of 2027-01-01 --horizon 5" in said
+    )
+    legal = json.loads(call("run", "one-floor", "--no-stability", "--json")[1])["legal"]
+    assert legal["grades"] == found["grades"]
+    assert {(one["clause"], one["obligation"]) for one in legal["worst"]} == {
+        (one["clause"], one["obligation"]) for one in found["findings"] if one["grade"] == found["findings"][0]["grade"]
+    }
+
+
+def test_agreements_side_by_side_come_with_their_findings(call):
+    words = ("compare", "one-floor", "one-subsidy", "--no-instruments")
+    _, out, _ = call(*words)
+    legal = json.loads(call(*words, "--json")[1])["legal"]
+    assert "FINDINGS OF THE LEGAL SCREEN" in out
+    for name in ("one-floor", "one-subsidy"):
+        row = next(
+            line.split()
+            for line in out[out.index("FINDINGS OF THE LEGAL") :].splitlines()
+            if line.split()[:1] == [name]
+        )
+        assert [int(cell) for cell in row[1:6]] == list(legal[name]["grades"].values())
+
+
+def test_a_case_is_seen_by_a_party_and_on_another_day(call, tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(CASE.replace("by: JPN", "by: EUN") % "breach likely", encoding="utf-8")
+    for party in ("ITA", "EU", "EUN"):
+        found = json.loads(call("screen", "--case", str(path), "--party", party, "--json")[1])["findings"]
+        assert found, party
+    status, _, err = call("screen", "--case", str(path), "--party", "JPN")
+    assert status == 2
+    assert "those who act are EUN" in err
+    found = json.loads(call("screen", "--case", str(path), "--as-of", "1999-01-01", "--json")[1])
+    assert found["as_of"] == "1999-01-01"
+    assert not [
+        one for one in found["findings"] if one["obligation"] == "gatt.1" and one["grade"] == "breach likely"
+    ], "China was no member of the WTO"
+    assert call("screen", "--case", str(path), "--as-of", "1990-01-01")[0] == 2
+
+
+def test_a_case_and_an_agreement_are_not_screened_at_once(call, case):
+    status, _, err = call("screen", "one-floor", "--case", case("breach likely"))
+    assert status == 2
+    assert "one at a time" in err
+    status, _, err = call("screen", "--case", case("breach likely"), "--horizon", "5")
+    assert status == 2
+    assert "no horizon" in err

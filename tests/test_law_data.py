@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from friendshore.errors import InputRefused
 from friendshore.law.screen import commitments
 from friendshore.law.screen.obligations import read_disputes, read_obligations
 from friendshore.law.screen.text import CONFIDENCE, DATA
+
+DATA_RAW = (
+    Path(os.environ.get("FRIENDSHORE_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data")) / "raw"
+)
 
 RULE = """id: a.rule
 name: A rule
@@ -165,3 +171,41 @@ def test_rates_are_per_cent_and_bound_rates_are_not_below_applied_ones():
                     or rate.bound_high_pct is None
                     or (rate.applied_high_pct <= rate.bound_high_pct + 1e-9)
                 ), rate
+
+
+TOTA = DATA_RAW / "tota_agreements" / "derived_tota_export_provisions.csv"
+
+
+@pytest.mark.skipif(not TOTA.is_file(), reason="the search of the treaty texts is not at hand")
+def test_the_provisions_that_ship_are_those_of_the_texts_that_were_searched():
+    """Every row stands on an article of the same agreement, and the price clauses marked H name a price requirement."""
+    with TOTA.open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    words = {"no_export_duties": "export duty", "no_price_requirements": "import/export price requirement"}
+    with (DATA / "provisions.csv").open(encoding="utf-8", newline="") as file:
+        held = list(csv.DictReader(file))
+    assert len(held) > 100
+    for row in held:
+        there = [
+            one
+            for one in read
+            if f"rta.{one['wto_rta_id']}" == row["row"] and one["provision"] == words[row["promised"]]
+        ]
+        assert there, row
+        if row["promised"] == "no_price_requirements" and row["confidence"] == "H":
+            assert any("price requirement" in one["excerpt"].lower() for one in there), row
+        if row["promised"] == "no_export_duties":
+            assert any(one["stance"].startswith("prohibits") and one["match_quality"] == "high" for one in there), row
+
+
+def test_a_promise_found_in_a_text_holds_between_its_parties_and_carries_its_mark():
+    from datetime import date
+
+    held = commitments.shipped()
+    (treaty,) = (one for one in held.between("CAN", "KOR", date(2026, 1, 1)) if one.id == "rta.168")
+    assert treaty.pledge("no_price_requirements").confidence in "HM"
+    korus = next(one for one in held.between("USA", "KOR", date(2026, 1, 1)) if one.id == "korus")
+    assert korus.pledge("no_price_requirements").confidence == "M"
+    assert "general knowledge" in korus.pledge("no_price_requirements").note
+    usmca = next(one for one in held.between("USA", "MEX", date(2026, 8, 1)) if one.id == "usmca")
+    assert usmca.pledge("no_price_requirements").confidence == "K", "its text was not at hand"

@@ -12,7 +12,7 @@ from test_law_screen import FLOOR, world
 
 from friendshore.errors import InputRefused
 from friendshore.law.examine import examine
-from friendshore.law.screen import commitments
+from friendshore.law.screen import commitments, law
 from friendshore.law.screen.tariffs import TariffFile, read_tariffs, with_rates
 
 DATA = Path(os.environ.get("FRIENDSHORE_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
@@ -86,6 +86,60 @@ def test_the_wto_tells_averages_from_maxima(tmp_path):
     assert union.territory == "EUN"
 
 
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (WTO, "C484,MEX,Mexico,284690,Other,2023,5.0", "C000,ATL,Atlantis,284690,Other,2023,5.0", "no country is called 'ATL'"),
+        (WTO, "2023,5.0", "2023,n/a", "expected a rate in per cent, not 'n/a'"),
+        (WTO, "2023,30.0", "2023,5000", "5000 per cent is no rate of duty"),
+        (WTO, "2023,35.0", "2023,-1", "-1 per cent is no rate of duty"),
+        (WTO, "2023,5.0", "2023,", "no rate"),
+        (WITS, "036,Australia,284690,Other,000,World,2022,2022,CMT,MFN,5,5,0,5", "036,Australia,284690,Other,000,World,2022,2022,CMT,MFN,,,,", "no rate"),
+        (HTS, "2846.90.80", "2846.9O.80", "expected eight or ten digits, not '2846.9O.80'"),
+        (HTS, "3.7%", "3.7", ""),
+        (HTS, "3.7%", "see note 2", "no rate is written 'see note 2'"),
+    ],
+    ids=["economy", "words", "too high", "below nothing", "empty", "WITS empty", "letter O", "no per cent sign", "a note"],
+)  # fmt: skip
+def test_a_row_that_cannot_be_read_is_refused_at_its_line_and_the_rest_is_used(tmp_path, text, old, new, said):
+    assert old in text
+    whole, torn = read(tmp_path, text), read(tmp_path, text.replace(old, new, 1))
+    assert torn.rows == torn.used + sum(torn.passed.values()) + len(torn.refused)
+    if not said:  # a bare number is a rate per mass or a slip: kept as words, so that no bound rate is made of it
+        assert next(rate for rate in torn.rates if rate.hs6 == "284690").bound_specific == "3.7"
+        return
+    line = 1 + next(n for n, row in enumerate(text.splitlines()) if old in row)
+    assert len(torn.refused) == len(whole.refused) + 1
+    assert any(said in problem.message and problem.place.line == line for problem in torn.refused)
+
+
+def test_a_rate_that_is_no_plain_percentage_is_never_read_as_a_bound_rate(tmp_path):
+    held = with_rates(commitments.shipped(), [read(tmp_path, HTS.replace("3.7%", "1.4¢/kg + 2%"))])
+    assert held.binding("USA", ["284690"], 50.0) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+def test_downloads_come_in_the_encodings_of_their_publishers(tmp_path, encoding):
+    path = tmp_path / "rates.csv"
+    path.write_text(WTO.replace("Mexico", "México"), encoding=encoding)
+    assert told(read_tariffs(path)) == told(read(tmp_path, WTO))
+
+
+def test_a_row_that_stands_twice_changes_nothing(tmp_path):
+    twice = WTO + WTO.splitlines()[2] + "\n"
+    once, again = read(tmp_path, WTO), read(tmp_path, twice)
+    assert [(rate.hs6, rate.bound_low_pct, rate.bound_high_pct) for rate in once.rates] == [
+        (rate.hs6, rate.bound_low_pct, rate.bound_high_pct) for rate in again.rates
+    ]
+
+
+def test_a_binding_for_mexico_and_australia_fills_the_gap_that_the_screen_names(tmp_path):
+    own = with_rates(commitments.shipped(), [read(tmp_path, WTO), replace(read(tmp_path, WITS))])
+    assert commitments.shipped().binding("MEX", ["284690"]) is None
+    assert own.binding("MEX", ["284690"]).high_pct == 35.0
+    assert own.binding("AUS", ["284690"]).basis == "schedule"
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path):
     with pytest.raises(InputRefused, match="no tariff download has these columns"):
         read(tmp_path, "a,b\n1,2\n")
@@ -95,7 +149,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 def test_a_bound_rate_of_ones_own_decides_what_was_not_examined(tmp_path):
     def grade(held: commitments.Commitments) -> str:
-        seen = examine(world(), deal(FLOOR), as_of=DAY, before=quo(), held=held).screening.findings
+        own = replace(law.shipped(), commitments=held)
+        seen = examine(world(), deal(FLOOR), as_of=DAY, before=quo(), held=own).screening.findings
         return next(one.grade for one in seen if one.obligation == "gatt.2.bound" and "AUS" in one.bound)
 
     shipped = commitments.shipped()

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from friendshore.agreement import schedule
 from friendshore.errors import InputRefused, did_you_mean
 from friendshore.faces import Promise, Wedge
-from friendshore.instruments.clause import Setting
-from friendshore.law.screen import commitments, obligations
+from friendshore.instruments.clause import Clause, Setting
+from friendshore.instruments.names import union_names, union_of
 from friendshore.law.screen.case import is_case, judge_case, read_case
+from friendshore.law.screen.commitments import Power
 from friendshore.law.screen.judge import Bench, Finding, Screening, judge, sources_of
-from friendshore.law.screen.measures import Market, levies, measures
+from friendshore.law.screen.law import Law, shipped
+from friendshore.law.screen.measures import Market, hits, levies, measures
 from friendshore.law.screen.text import DATA
 from friendshore.marked import noted, read_marked
 from friendshore.outcome import Outcome
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
     from friendshore.market.network import Network
 
+BORDER = ("trade_area", "floor", "tariff", "tariff_quota")  # kinds of clause that take an outer border
 GRID = 31  # days between two looks at the phase-in
 
 
@@ -55,7 +58,8 @@ def examine(
     shocks: Iterable[Wedge] = (),
     before: Outcome | None = None,
     network: Network | None = None,
-    held: commitments.Commitments | None = None,
+    after: Outcome | None = None,
+    held: Law | None = None,
 ) -> Examined:
     """Screen an agreement on a day.
 
@@ -64,8 +68,8 @@ def examine(
     as_of : the day whose terms are screened; the agreement's run date if None
     party : a country or customs union: only what binds it, a member of the European Union with its union
     shocks : what others do meanwhile
-    before, network : a status quo that was cleared already, and the compiled world
-    held : commitments in the place of those that ship, such as with one's own rates
+    before, after, network : the status quo and the agreement where they were cleared already, and the compiled world
+    held : the law in the place of what ships, such as with one's own rates
 
     Raises
     ------
@@ -77,15 +81,17 @@ def examine(
     here = schedule.setting(deal, world, day)
     parties = here.insiders()
     if not promised:
-        return Examined(_screening(deal, day, party, None, bench(day), None), None, None, parties)
+        return Examined(_screening(deal, day, party, None, bench(day, law=held), None), None, None, parties)
     shocks = tuple(shocks)
-    network = network or compile_world(world, assume)
-    if before is None:
-        quo = [*in_force(world, None, day, assume)[0], *shocks]
-        before = clear_network(world, network, quo, assume=assume, as_of=day, name=f"status quo at {day}")
-    full = [*in_force(world, deal, day, assume)[0], *shocks]
-    after = clear_network(world, network, full, assume=assume, as_of=day, name=deal.id, start=before.state)
-    after, acted, _ = guard(world, network, deal, before, after, as_of=day, assume=assume, extra=shocks)
+    acted = deal
+    if before is None or after is None or deal.safeguards:
+        network = network or compile_world(world, assume)
+        if before is None:
+            quo = [*in_force(world, None, day, assume)[0], *shocks]
+            before = clear_network(world, network, quo, assume=assume, as_of=day, name=f"status quo at {day}")
+        full = [*in_force(world, deal, day, assume)[0], *shocks]
+        after = clear_network(world, network, full, assume=assume, as_of=day, name=deal.id, start=before.state)
+        after, acted, _ = guard(world, network, deal, before, after, as_of=day, assume=assume, extra=shocks)
     if acted is not deal:  # a safeguard has acted: what it suspended promises nothing any more
         promised = schedule.promises(acted, world, day)
     market = Market(
@@ -93,17 +99,25 @@ def examine(
         before=before,
         after=after,
         day=day,
-        commitments=held or commitments.shipped(),
+        commitments=(held or shipped()).commitments,
         parties=parties,
         course=_course(deal, world, promised, here),
         titles={clause.id: (clause.article, clause.title, clause.illustrative) for clause in deal.clauses},
+        stated={clause.id: _stated(clause) for clause in deal.clauses},
     )
-    judges = bench(day, market)
+    judges = bench(day, market, law=held)
     home = _home(party, market) if party is not None else None
     acts = measures(promised, market)
     found = judge(acts, judges, party=home)
     charged = tuple(row for row in levies(acts, promised, market) if home in (None, row.territory))
-    screened = replace(_screening(deal, day, party, found, judges, market, promised), levies=charged)
+    burdened = tuple(row for row in hits(acts, market) if home in (None, row.territory))
+    screened = replace(
+        _screening(deal, day, party, found, judges, market, promised),
+        levies=charged,
+        hits=burdened,
+        powers=_powers(party, home, judges),
+        unions=tuple(_inside_unions(deal, market)),
+    )
     return Examined(screened, before, after, parties)
 
 
@@ -122,12 +136,19 @@ def screen(world: World, deal: Agreement, *, as_of: date | None = None, party: s
     return examine(world, deal, as_of=as_of, party=party).screening
 
 
-def examine_case(source: str, party: str | None = None) -> tuple[Screening, tuple[str, ...]] | None:
+def examine_case(
+    source: str, party: str | None = None, *, as_of: date | None = None, held: Law | None = None
+) -> tuple[Screening, tuple[str, ...]] | None:
     """The screening of a case file and the expectations that it fails; None where `source` is no case file.
+
+    Parameters
+    ----------
+    party : only what this country does, or the customs union that it belongs to
+    as_of : the day whose memberships and agreements hold, in place of the case's own
 
     Raises
     ------
-    InputRefused   every problem of a case file, at its line
+    InputRefused   every problem of a case file, at its line; a party that does nothing in it
     """
     path = Path(source)
     if path.suffix not in (".yaml", ".yml", ".json") or not path.is_file():
@@ -138,7 +159,16 @@ def examine_case(source: str, party: str | None = None) -> tuple[Screening, tupl
     if marked.problems:
         raise InputRefused(marked.problems)
     case = read_case(marked)
-    judged = judge_case(case, bench(case.day), party=party)
+    if as_of is not None:
+        case = read_case(replace(marked, value={**marked.value, "day": as_of}))
+    actors = sorted({measure.by for measure in case.measures})
+    home = party if party in (None, *actors) else {"EU": "EUN"}.get(str(party)) or union_of(str(party))
+    if party is not None and home not in actors:
+        hint = did_you_mean(party, actors) or f"those who act are {', '.join(actors)}"
+        raise InputRefused.because(
+            "unknown-country", f"{party} does nothing in {case.case!r}", path="--party", hint=hint
+        )
+    judged = judge_case(case, bench(case.day, law=held), party=home)
     screening = Screening(
         title=case.case,
         day=case.day,
@@ -151,12 +181,13 @@ def examine_case(source: str, party: str | None = None) -> tuple[Screening, tupl
     return screening, judged.failures
 
 
-def bench(day: date, market: Market | None = None) -> Bench:
-    """What the screen judges with on a day: the obligations, disputes and commitments that ship."""
+def bench(day: date, market: Market | None = None, *, law: Law | None = None) -> Bench:
+    """What the screen judges with on a day: the law that ships, or another."""
+    held = law or shipped()
     bare = Bench(
-        obligations=obligations.shipped_obligations(),
-        disputes=obligations.shipped_disputes(),
-        commitments=commitments.shipped(),
+        obligations=held.obligations,
+        disputes=held.disputes,
+        commitments=held.commitments,
         day=day,
     )
     if market is None:
@@ -169,6 +200,12 @@ def bench(day: date, market: Market | None = None) -> Bench:
         mineral=lambda good: market.minerals.get(good, good),
         codes=lambda good: market.codes.get(good, ()),
     )
+
+
+def _stated(clause: Clause) -> dict[str, str]:
+    """What the text of a clause states for the screen, and whether it ends."""
+    said = {str(name): "yes" if holds else "no" for name, holds in clause.stated.items()}
+    return {**said, "permanent": "yes" if clause.ends is None else "no"}
 
 
 def _home(party: str, market: Market) -> str:
@@ -190,6 +227,34 @@ def _home(party: str, market: Market) -> str:
             hint=did_you_mean(code, known),
         )
     return code
+
+
+def _inside_unions(deal: Agreement, market: Market) -> Iterable[str]:
+    """Parties that have no outer border of their own, and the clauses of the agreement that therefore cannot bind them."""
+    codes = {party.code for party in deal.parties}
+    border = [
+        clause for clause in deal.clauses if type(clause).word in BORDER and getattr(clause, "importers", None) is None
+    ]
+    for party in deal.parties:
+        union = union_of(party.code)
+        if union is None or union in codes or not border:
+            continue
+        left = [
+            one.id for one in border if one.parties is None or party.code not in {each.code for each in one.parties}
+        ]
+        yield (
+            f"{market.name(party.code)} has no outer border of its own ({union_names()[union]}): {', '.join(left) or 'nothing'} "
+            "cannot bind it unless the whole union is a party"
+        )
+
+
+def _powers(party: str | None, home: str | None, judges: Bench) -> tuple[Power, ...]:
+    """What a party may do, and first what a member state may do inside its union."""
+    if party is None or home is None:
+        return ()
+    inside = party not in (home, "EU")
+    held = [power for power in judges.commitments.powers if power.party == home]
+    return tuple(sorted((p for p in held if inside or p.level == "party"), key=lambda p: p.level != "member_state"))
 
 
 def _course(

@@ -1,8 +1,8 @@
 """What would take a finding away, and what does it cost in effect?
 
 Each repair is a patch on the agreement's own file: it is read, cleared and screened like any draft, so that the frontier
-between legal exposure and effect rests on the same market and the same rules. Acts outside the text (a waiver, a published
-method) change no market; they are counted as if they had been obtained and say so.
+between legal exposure and effect rests on the same market and the same rules. A repair that others have to grant (a waiver, a
+raised binding) is written into the text as what it waits for, and stands aside from the frontier.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import polars as pl
 import yaml
 
 from friendshore.agreement import document
-from friendshore.errors import FriendshoreError
+from friendshore.errors import FriendshoreError, InputRefused
 from friendshore.faces import Wedge
+from friendshore.law import amend
+from friendshore.law.amend import Draft, Patches, PatchText, from_abroad
 from friendshore.law.examine import Examined, examine
-from friendshore.law.screen import commitments
-from friendshore.law.screen.judge import Finding, Screening
+from friendshore.law.screen.judge import Screening
+from friendshore.law.screen.law import Law, shipped
 from friendshore.marked import read_marked
 from friendshore.outcome import Outcome
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, measures
@@ -30,19 +32,13 @@ from friendshore.world.tables import World
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
 
-PatchText = dict[str, Any]
 WEIGHTS: dict[str, float] = {
     "breach likely": 3.0,
     "needs justification": 2.0,
     "exposed to challenge": 1.0,
 }  # of a finding, by grade
-ALMOST_ALL = 0.99  # an undertaking leaves less than the whole gap to the seller in the terms; the rest is nominal
-RULE = "set by a repair of the legal screen"
-# Acts outside the text: which findings they would cover if obtained.
-ACTS: dict[str, tuple[str, ...]] = {
-    "waiver": ("gatt.1", "gatt.2.bound", "gatt.2.other", "gatt.11.imports", "gatt.13", "gatt.24"),
-    "publish_method": ("gatt.10", "licensing"),
-}
+SLIGHT_PCT = 0.02  # an effect on output smaller than this is none that a repair could keep a part of
+BARE = "drop_measures"  # the draft without what raises a finding: from it the effect that a repair keeps is measured
 
 
 @dataclass(frozen=True)
@@ -71,12 +67,13 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """One package of repairs, read, cleared and screened. `counts` are findings by grade, one for each territory bound."""
+    """One package of repairs, read, cleared and screened. `counts` are findings by grade, one for each territory bound;
+    `granted` is what others would have to give."""
 
     id: str
     words: str
-    patches: tuple[PatchText, ...]
-    assumed: tuple[str, ...]
+    patches: Patches
+    granted: tuple[str, ...]
     screening: Screening | None
     counts: Mapping[str, int]
     exposure: float
@@ -90,15 +87,24 @@ class Repaired:
         return {
             "id": self.id,
             "words": self.words,
-            "assumed": list(self.assumed),
+            "granted": list(self.granted),
             "findings": dict(self.counts),
             "exposure": self.exposure,
             "effect": None if self.effect is None else self.effect.document(),
             "kept_pct": self.kept_pct,
             "frontier": self.frontier,
-            "patches": list(self.patches),
+            "patches": [_plain(patch) for patch in self.patches],
             "refused": self.refused,
         }
+
+
+def _plain(value: Any) -> Any:
+    """A patch as JSON values: days become text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,7 @@ def repair(
     party: str | None = None,
     assume: Assumptions = DEFAULT,
     shocks: Iterable[Wedge] = (),
+    held: Law | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Frontier:
     """The frontier between legal exposure and effect of an agreement and its mechanical repairs.
@@ -140,6 +147,7 @@ def repair(
     ----------
     source : the preset or file that `deal` was read from; patches are made on it
     party : repair only what binds this country or customs union
+    held : the law in the place of what ships
 
     Raises
     ------
@@ -152,46 +160,81 @@ def repair(
     progress("the draft as it stands")
 
     def look(draft: Agreement) -> Examined:
-        return examine(world, draft, as_of=day, party=party, assume=assume, shocks=shocks, before=quo, network=network)
+        return examine(
+            world, draft, as_of=day, party=party, assume=assume, shocks=shocks, before=quo, network=network, held=held
+        )
 
     first = look(deal)
     goods = _goods(first.screening)
-    base = _repaired("as_drafted", "as drafted", (), (), first, goods, quo, first.parties)
-    found = [base]
-    for name, words, patches, assumed in packages(deal, first, world):
-        progress(words)
+    draft = _draft(deal, first, world, held or shipped())
+    stands = Package("as_drafted", "as drafted", lambda _: ())
+    found = [_repaired(stands, (), first, goods, quo, first.parties)]
+    for package, patches in proposed(draft):
+        progress(package.words)
         try:
-            draft = amended(source, patches, world) if patches else deal
-            package = _repaired(
-                name, words, patches, assumed, look(draft) if patches else first, goods, quo, first.parties
-            )
+            seen = look(amended(source, patches, world, options=bool(deal.options)))
+            found.append(_repaired(package, patches, seen, goods, quo, first.parties))
         except FriendshoreError as stuck:
-            package = Repaired(
-                id=name, words=words, patches=patches, assumed=assumed, screening=None,
-                counts={}, exposure=float("inf"),
-                effect=None, refused=str(stuck).splitlines()[0],
-            )  # fmt: skip
-        found.append(package)
+            found.append(_refused(package, patches, str(stuck).splitlines()[0]))
     return Frontier(deal.title, day, party, goods, tuple(_marked(found)))
 
 
-def amended(source: str | Path, patches: Sequence[PatchText], world: World) -> Agreement:
-    """The agreement of a file with patches made on it, read as strictly as any other.
+def repaired_text(
+    world: World,
+    source: str | Path,
+    deal: Agreement,
+    package: str,
+    *,
+    as_of: date | None = None,
+    party: str | None = None,
+    assume: Assumptions = DEFAULT,
+    shocks: Iterable[Wedge] = (),
+    held: Law | None = None,
+) -> str:
+    """One package of repairs as a scenario file; only the draft itself is cleared and screened.
+
+    Raises
+    ------
+    InputRefused   a package that the findings do not ask for;  InputRefused, MarketError   as `examine`
+    """
+    seen = examine(world, deal, as_of=as_of, party=party, assume=assume, shocks=shocks, held=held)
+    found = {each.id: patches for each, patches in proposed(_draft(deal, seen, world, held or shipped()))}
+    if package not in found:
+        asked = package in {each.id for each in PACKAGES}
+        said = "the findings do not ask for it" if asked else "there is none of that name"
+        hint = (
+            "the packages here are " + ", ".join(found) if found else "nothing is raised, so there is nothing to repair"
+        )
+        raise InputRefused.because("unknown-package", f"no package {package!r}: {said}", path="--write", hint=hint)
+    return scenario_text(source, found[package], options=bool(deal.options))
+
+
+def _draft(deal: Agreement, seen: Examined, world: World, held: Law) -> Draft:
+    return Draft(deal, seen, world, held.commitments, held.obligations)
+
+
+def amended(source: str | Path, patches: Sequence[PatchText], world: World, *, options: bool = False) -> Agreement:
+    """The agreement of a file with patches made on it, read as strictly as any other; `options`: it has alternatives.
 
     Raises
     ------
     InputRefused   a patch that cannot be made, or terms that do not hold together
     """
     path = document.find(source)
-    text = scenario_text(source, patches)
+    text = scenario_text(source, patches, options=options)
     return document.read(document.unfolded(read_marked(text, name="repair"), path.parent), world)
 
 
-def scenario_text(source: str | Path, patches: Sequence[PatchText]) -> str:
-    """A scenario file that makes the patches, for whoever wants to keep a repair."""
+def _left(*, options: bool) -> Patches:
+    """What a repaired text leaves behind: examples, and alternatives, that stand on the clauses as they were."""
+    return ({"set": "tests", "to": []}, *(({"set": "options", "to": {}},) if options else ()))
+
+
+def scenario_text(source: str | Path, patches: Sequence[PatchText], *, options: bool = False) -> str:
+    """A scenario file that makes the patches, for whoever wants to keep a repair; `options`: the text has alternatives."""
     path = document.find(source)
     named = str(source) if str(source) in document.presets() else path.name
-    held = {"scenario": f"{path.stem}, repaired", "agreement": named, "patches": [*patches, {"set": "tests", "to": []}]}
+    held = {"scenario": f"{path.stem}, repaired", "agreement": named, "patches": [*patches, *_left(options=options)]}
     return yaml.dump(held, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -205,302 +248,153 @@ class _Plain(yaml.SafeDumper):
 # -- packages ---------------------------------------------------------------------------------------------------------------
 
 
-Listed = tuple[str, str, tuple[PatchText, ...], tuple[str, ...]]
+@dataclass(frozen=True)
+class Package:
+    """Repairs that are made together. `granted` names what others would have to give."""
+
+    id: str
+    words: str
+    make: Callable[[Draft], Patches]
+    granted: tuple[str, ...] = ()
 
 
-def packages(deal: Agreement, first: Examined, world: World) -> list[Listed]:
-    """Id, words, patches and assumed acts of every package that the findings ask for."""
-    found = first.screening.findings
-    floors = tuple(floor.id for floor in deal.floors if _asked(found, floor.id))
-    tariffs = tuple(tariff.id for tariff in deal.tariffs if _asked(found, tariff.id))
-    areas = tuple(area.id for area in deal.trade_area if _asked(found, area.id))
-    border = (*floors, *tariffs)
-    exempt = (*exempt_partners(deal, found, floors), *spared_partners(deal, found, tariffs, first, world))
-    caps = capped_duties(deal, found, border, world, first)
-    narrowed = without_known(deal, found, border)
-    dropped: tuple[PatchText, ...] = tuple({"drop": name} for name in border)
-    paid = subsidies(deal, found, floors)
-    leaving = (*without_bound(deal, found, floors), *({"drop": name} for name in tariffs))
-    gone: tuple[PatchText, ...] = tuple({"drop": name} for name in areas)
-    alike = (
-        *extend_to_all(deal, floors),
-        *({"change": name, "term": "exporters", "to": "everyone"} for name in tariffs),
-    )
-    listed: list[Listed] = [
-        ("exempt_partners", "exempt free-trade partners", exempt, ()),
-        (
-            "cap_at_binding",
-            "a duty inside the bound rate in place of the floor, where the binding is known",
-            (*narrowed, *caps) if narrowed else (),
-            (),
+PACKAGES = (
+    Package("exempt_partners", "exempt free-trade partners", amend.exempt_partners),
+    Package(
+        "cap_at_binding",
+        "a duty inside the bound rate in place of the floor, where the binding is known",
+        amend.cap_at_binding,
+    ),
+    Package("undertaking", "floors as undertakings of the largest outsider", amend.undertaking),
+    Package("extend_to_all", "all origins and destinations alike", amend.extend_to_all),
+    Package("subsidy_instead", "pay producers the gap in place of the floors", amend.subsidy_instead),
+    Package("contract_instead", "settle the gap by two-way contracts in place of the floors", amend.contract_instead),
+    Package(
+        "cap_and_subsidy",
+        "a duty inside the bound rate, and the gap paid",
+        lambda draft: _both(
+            amend.leaving(draft),
+            amend.capped_duties(draft, (*draft.raised("floors"), *draft.raised("tariffs"))),
+            amend.gap_paid(draft, {"kind": "one_way"}),
         ),
-        ("undertaking", "floors as undertakings of the largest outsider", undertakings(first, floors, world), ()),
-        ("extend_to_all", "all origins alike", alike, ()),
-        ("area_for_all", "the preference for all members of the WTO", preference_for_all(areas), ()),
-        ("subsidy_instead", "pay producers the gap in place of the floors", (*leaving, *paid) if paid else (), ()),
-        (
-            "cap_and_subsidy",
-            "a duty inside the bound rate, and the gap paid",
-            (*leaving, *caps, *paid) if paid and caps else (),
-            (),
+    ),
+    Package(
+        "subsidy_no_area",
+        "pay producers the gap, no preference",
+        lambda draft: _both(amend.subsidy_instead(draft), amend.without_preference(draft)),
+    ),
+    Package(
+        "attach_to_agreement", "the preference inside existing free trade agreements only", amend.attach_to_agreement
+    ),
+    Package("area_for_all", "the preference for all members of the WTO", amend.preference_for_all),
+    Package("act_as_union", "the whole customs union in the place of its member", amend.act_as_union),
+    Package("tax_instead", "export taxes in place of limits on quantity", amend.tax_instead),
+    Package("limit_at_home", "use at home limited as exports are", amend.limit_at_home),
+    Package("temporary", "limits on exports for a year", amend.temporary),
+    Package("open_standard", "the standard open to every origin that meets it", amend.open_standard),
+    Package("voluntary_standard", "the standard voluntary", amend.voluntary_standard),
+    Package("open_to_all", "routes and purchases open to all on equal terms", amend.open_to_all),
+    Package("published", "the method published, with notice and appeal", amend.REPAIRS["publish_method"]),
+    Package("notified", "aid notified, and paid once it is approved", amend.REPAIRS["notify"]),
+    Package("by_statute", "joint conduct of firms ordered by a statute", amend.REPAIRS["by_statute"]),
+    Package(
+        "together",
+        "contracts for floors, the preference inside existing agreements, and every repair that leaves the rest as it is",
+        lambda draft: composed(
+            amend.contract_instead(draft) or amend.cap_at_binding(draft),
+            amend.attach_to_agreement(draft),
+            amend.act_as_union(draft),
+            amend.tax_instead(draft),
+            amend.limit_at_home(draft),
+            amend.voluntary_standard(draft),
+            amend.open_standard(draft),
+            amend.open_to_all(draft),
+            amend.stated(draft, "publish_method", "notify", "by_statute"),
         ),
-        (
-            "subsidy_no_area",
-            "pay producers the gap, no preference",
-            (*leaving, *paid, *gone) if paid and gone else (),
-            (),
-        ),
-        ("drop_floors", "leave floors and duties out", dropped, ()),
-        ("published", "the draft, its method published with notice and appeal", (), ("publish_method",)),
-        ("waiver", "the draft, if a waiver were given and the method published", (), ("waiver", "publish_method")),
-    ]
-    return [each for each in listed if each[2] or (each[3] and found)]
+    ),
+    Package(BARE, "leave floors, duties, quotas, controls and standards out", amend.leave_out),
+    Package(
+        "renegotiate", "the draft, once the bindings have been raised", amend.REPAIRS["renegotiate"], ("renegotiate",)
+    ),
+    Package(
+        "waiver",
+        "the draft, once a waiver is given, its method published",
+        lambda draft: amend.stated(draft, "waiver", "publish_method"),
+        ("waiver",),
+    ),
+)
 
 
-def _asked(found: Iterable[Finding], clause: str) -> bool:
-    return any(one.clause == clause and one.raised for one in found)
+def _both(*parts: Patches) -> Patches:
+    """All parts one after the other; nothing where one of them has nothing to propose."""
+    return tuple(patch for part in parts for patch in part) if all(parts) else ()
 
 
-def _partners(found: Iterable[Finding], clause: str) -> dict[str, frozenset[str]]:
-    """Territory -> the free-trade partners whose goods a clause reaches, as its findings name them."""
-    partners: dict[str, frozenset[str]] = {}
-    for one in found:
-        if one.clause == clause and one.raised and "exempt_partners" in one.repairs:
-            for fact in one.facts:
-                if fact.name == "partners_hit":
-                    partners[fact.who] = partners.get(fact.who, frozenset()) | frozenset(fact.codes)
-    return partners
-
-
-def spared_partners(
-    deal: Agreement, found: Iterable[Finding], tariffs: Iterable[str], first: Examined, world: World
-) -> tuple[PatchText, ...]:
-    """The same for a tariff: each territory charges it on the origins that are not its partners."""
-    clauses = {tariff.id: tariff for tariff in deal.tariffs}
-    home = {code: there or code for code, there in world.countries.select("code", "territory").iter_rows()}
+def composed(*parts: Patches) -> Patches:
+    """Repairs one after the other; what would change, or take the place of, a clause that an earlier one took away falls out."""
+    gone: set[str] = set()
     made: list[PatchText] = []
-    for name in tariffs:
-        partners, text = _partners(found, name), deal.written("tariffs", name)
-        if not partners or text is None:
-            continue
-        named = clauses[name].exporters
-        origins = {
-            code
-            for code, there in home.items()
-            if "everyone" in named
-            or code in named
-            or there in named
-            or ("non_parties" in named and code not in first.parties)
-        }
-        made.append({"drop": name})
-        for territory in _bound_to(found, name):
-            exporters = sorted(code for code in origins if home[code] not in partners.get(territory, ()))
-            own = {"id": f"{name}.{territory}", "importers": territory, "exporters": exporters}
-            if exporters:
-                made.append({"add": "tariffs", "value": {**text, **own}})
-    return tuple(made)
-
-
-def _bound_to(found: Iterable[Finding], name: str) -> list[str]:
-    """The territories in which a clause is in force, as its findings name them."""
-    return sorted({code for one in found if one.clause == name for code in one.bound})
-
-
-def preference_for_all(areas: Iterable[str]) -> tuple[PatchText, ...]:
-    """Duty-free imports from all origins in the place of a preference: what a critical mass of the trade would agree on."""
-    made: list[PatchText] = []
-    for name in areas:
-        value = {
-            "id": f"free.{name}", "title": "Duty-free for all origins", "goods": "all", "exporters": "everyone", "rate": 0,
-            "adds": False, "illustrative": True, "rule": RULE,
-        }  # fmt: skip
-        made += [{"drop": name}, {"add": "tariffs", "value": value}]
-    return tuple(made)
-
-
-def exempt_partners(deal: Agreement, found: Iterable[Finding], floors: Iterable[str]) -> tuple[PatchText, ...]:
-    """Goods of the free-trade partners of a territory are freed from its floor.
-
-    Territories with the same partners keep one clause; where they differ, the floor is parted, each with its own list.
-    """
-    clauses = {floor.id: floor for floor in deal.floors}
-    made: list[PatchText] = []
-    for name in floors:
-        partners = _partners(found, name)
-        text = deal.written("floors", name)
-        if not partners or text is None:
-            continue
-        groups: dict[frozenset[str], list[str]] = {}
-        for code in sorted({party.code for party in clauses[name].parties or deal.parties}):
-            groups.setdefault(partners.get(code, frozenset()), []).append(code)
-        if len(groups) == 1:
-            exempt = sorted({*clauses[name].exempt, *next(iter(groups))})
-            made.append({"change": name, "term": "exempt", "to": exempt})
-            continue
-        made.append({"drop": name})
-        for codes, territories in groups.items():
-            exempt = sorted({*clauses[name].exempt, *codes})
-            own = {"id": f"{name}.{'.'.join(territories)}", "parties": territories}
-            made.append({"add": "floors", "value": {**text, **own, **({"exempt": exempt} if exempt else {})}})
-    return tuple(made)
-
-
-def without_known(deal: Agreement, found: Iterable[Finding], border: Iterable[str]) -> tuple[PatchText, ...]:
-    """Each floor or duty leaves the territories on which the test of the binding raised it."""
-    return _narrowed(deal, {name: set(_headroom(found, name)) for name in border})
-
-
-def without_bound(deal: Agreement, found: Iterable[Finding], floors: Iterable[str]) -> tuple[PatchText, ...]:
-    """Each floor leaves every territory on which anything was raised."""
-    return _narrowed(deal, {name: _raised_on(found, name) for name in floors})
-
-
-def _narrowed(deal: Agreement, leaves: Mapping[str, set[str]]) -> tuple[PatchText, ...]:
-    clauses = {clause.id: clause for clause in deal.clauses}
-    made: list[PatchText] = []
-    for name, territories in leaves.items():
-        if territories:
-            importers = getattr(clauses[name], "importers", None)
-            if importers is not None and "parties" not in importers:
-                left = sorted(set(importers) - territories)
-                made.append({"change": name, "term": "importers", "to": left} if left else {"drop": name})
+    for part in parts:
+        before = frozenset(gone)
+        for patch in part:
+            target = patch.get("change", patch.get("drop"))
+            instead = str(patch["value"]["id"]) if isinstance(patch.get("value"), Mapping) else ""
+            if target in before or any(instead.startswith(f"{name}.") for name in before):
                 continue
-            left = sorted({party.code for party in clauses[name].parties or deal.parties} - territories)
-            made.append({"change": name, "term": "parties", "to": left} if left else {"drop": name})
+            if "drop" in patch:
+                gone.add(str(target))
+            made.append(patch)
     return tuple(made)
 
 
-def capped_duties(
-    deal: Agreement, found: Sequence[Finding], border: Iterable[str], world: World, first: Examined
-) -> tuple[PatchText, ...]:
-    """A duty that fills the headroom, on all origins but the territory's partners in free trade, who keep zero duty."""
-    home = dict(world.countries.select("code", "territory").iter_rows())
-    held, day = commitments.shipped(), first.screening.day
-    made: list[PatchText] = []
-    for name in border:
-        for territory, points in sorted(_headroom(found, name).items()):
-            if points <= 0.0:
-                continue
-            goods = list(dict.fromkeys(good for one in found if one.clause == name for good in one.goods))
-            others = [
-                code
-                for code in sorted(home)
-                if (there := home[code] or code) != territory and held.free_trade(territory, there, day) is None
-            ]
-            value = {
-                "id": f"cap.{name.split('.', 1)[-1]}.{territory}",
-                "title": "A duty inside the bound rate",
-                "goods": goods if len(goods) > 1 else goods[0],
-                "exporters": others,
-                "importers": territory,
-                "parties": [territory],
-                "rate": round(points / 100.0, 6),
-                "illustrative": True,
-                "rule": RULE,
-            }
-            made.append({"add": "tariffs", "value": value})
-    return tuple(made)
-
-
-def _headroom(found: Iterable[Finding], clause: str) -> dict[str, float]:
-    """Territory -> points between applied and bound rate, for the territories on which the binding test raised a floor."""
-    room: dict[str, float] = {}
-    for one in found:
-        if one.clause == clause and one.raised and one.obligation == "gatt.2.bound":
-            room |= dict.fromkeys(one.bound, 0.0)
-            room |= {fact.who: float(fact.value) for fact in one.facts if fact.name == "headroom_pct"}
-    return room
-
-
-def _raised_on(found: Iterable[Finding], clause: str) -> set[str]:
-    return {code for one in found if one.clause == clause and one.raised for code in one.bound}
-
-
-def subsidies(deal: Agreement, found: Iterable[Finding], floors: Iterable[str]) -> tuple[PatchText, ...]:
-    """The reference price becomes the strike of a contract that each treasury pays its own producers.
-
-    One-way, as a floor is: where the market pays more, the producer keeps it.
-    """
-    clauses = {floor.id: floor for floor in deal.floors}
-    paid = {(clause.good, code) for clause in deal.subsidies for code in _codes(clause.producers)}
-    made: list[PatchText] = []
-    for name in floors:
-        text, good = deal.written("floors", name), clauses[name].good
-        producers = sorted(code for code in _raised_on(found, name) if (good, code) not in paid)
-        if text is None or not producers:
+def proposed(draft: Draft) -> tuple[tuple[Package, Patches], ...]:
+    """The packages that the findings of a draft ask for, with what each writes; two that write the same are one, and one that
+    only leaves the measures out goes by that name."""
+    found: list[tuple[Package, Patches]] = []
+    bare = amend.leave_out(draft)
+    for package in PACKAGES:
+        patches = package.make(draft)
+        if patches == bare and package.id != BARE:
             continue
-        value = {
-            "id": f"gap.{name.split('.', 1)[-1]}",
-            "title": "Producers are paid the gap",
-            "good": good,
-            "producers": producers,
-            "kind": "one_way",
-            "strike": text["reference_price"],
-            "funding": "own",
-            "illustrative": True,
-            "rule": RULE,
-        }
-        made.append({"add": "subsidies", "value": value})
-    return tuple(made)
-
-
-def _codes(selector: object) -> tuple[str, ...]:
-    return tuple(selector) if isinstance(selector, tuple | list | frozenset) else (str(selector),)
-
-
-def undertakings(first: Examined, floors: Iterable[str], world: World) -> tuple[PatchText, ...]:
-    """The floor binds the largest outsider alone, which keeps the gap: what an anti-dumping case would give."""
-    made: list[PatchText] = []
-    everyone = set(world.countries["code"])
-    for name in floors:
-        goods = [good for one in first.screening.findings if one.clause == name for good in one.goods]
-        outsider = _largest(first.before, goods, first.parties)
-        if outsider is None:
-            continue
-        made += [
-            {"change": name, "term": "form", "to": "undertaking"},
-            {"change": name, "term": "exporter_share", "to": ALMOST_ALL},
-            {"change": name, "term": "exempt", "to": sorted(everyone - first.parties - {outsider})},
-        ]
-    return tuple(made)
-
-
-def extend_to_all(deal: Agreement, floors: Iterable[str]) -> tuple[PatchText, ...]:
-    """No origin escapes: partners and parties pay as others do."""
-    clauses = {floor.id: floor for floor in deal.floors}
-    made: list[PatchText] = []
-    for name in floors:
-        made.append({"change": name, "term": "applies_to", "to": "everyone"})
-        if clauses[name].exempt:
-            made.append({"change": name, "term": "exempt", "to": []})
-    return tuple(made)
+        if patches and not any(patches == held for _, held in found):
+            found.append((package, patches))
+    return tuple(found)
 
 
 # -- effect -----------------------------------------------------------------------------------------------------------------
 
 
 def _repaired(
-    name: str,
-    words: str,
-    patches: tuple[PatchText, ...],
-    assumed: tuple[str, ...],
-    seen: Examined,
-    goods: tuple[str, ...],
-    quo: Outcome,
-    parties: frozenset[str],
+    package: Package, patches: Patches, seen: Examined, goods: tuple[str, ...], quo: Outcome, parties: frozenset[str]
 ) -> Repaired:
-    covered = {rule for act in assumed for rule in ACTS[act]}
-    counts = dict.fromkeys(WEIGHTS, 0)
+    counts = dict.fromkeys((*WEIGHTS, "not examined"), 0)
     for one in seen.screening.findings:
-        if one.raised and one.obligation not in covered:
+        if one.grade in counts:
             counts[one.grade] += len(one.bound)
-    exposure = sum(WEIGHTS[grade] * number for grade, number in counts.items())
-    effect = _effect(quo, seen.after or quo, goods, parties)  # nothing left of the text leaves the status quo
     return Repaired(
-        id=name, words=words, patches=patches, assumed=assumed, screening=seen.screening,
-        counts=counts, exposure=exposure,
-        effect=effect,
-    )  # fmt: skip
+        id=package.id,
+        words=package.words,
+        patches=patches,
+        granted=package.granted,
+        screening=seen.screening,
+        counts=counts,
+        exposure=sum(weight * counts[grade] for grade, weight in WEIGHTS.items()),
+        effect=_effect(quo, seen.after or quo, goods, parties),  # nothing left of the text leaves the status quo
+    )
+
+
+def _refused(package: Package, patches: Patches, why: str) -> Repaired:
+    return Repaired(
+        id=package.id,
+        words=package.words,
+        patches=patches,
+        granted=package.granted,
+        screening=None,
+        counts={},
+        exposure=float("inf"),
+        effect=None,
+        refused=why,
+    )
 
 
 def _goods(found: Screening) -> tuple[str, ...]:
@@ -561,25 +455,8 @@ def _price(before: Outcome, after: Outcome, goods: Sequence[str], parties: froze
     return 100.0 * (new / old - 1.0) if old > 0 else 0.0
 
 
-def _from_abroad(outcome: Outcome, goods: Sequence[str], parties: frozenset[str]) -> pl.DataFrame:
-    return (
-        outcome.flows.filter(pl.col("good").is_in(list(goods)) & pl.col("importer").is_in(sorted(parties)))
-        .with_columns(usd=pl.col("t") * pl.col("cif_usd_t"))
-        .group_by("exporter")
-        .agg(pl.col("usd").sum())
-        .sort(["usd", "exporter"], descending=[True, False])
-    )
-
-
-def _largest(outcome: Outcome | None, goods: Sequence[str], parties: frozenset[str]) -> str | None:
-    if outcome is None:
-        return None
-    rows = _from_abroad(outcome, goods, parties).filter(~pl.col("exporter").is_in(sorted(parties)))
-    return str(rows["exporter"][0]) if rows.height and rows["usd"][0] > 0 else None
-
-
 def _largest_share(outcome: Outcome, goods: Sequence[str], parties: frozenset[str]) -> float:
-    rows = _from_abroad(outcome, goods, parties)
+    rows = from_abroad(outcome, goods, parties)
     total = float(rows["usd"].sum())
     outside = rows.filter(~pl.col("exporter").is_in(sorted(parties)))
     return 100.0 * float(outside["usd"][0]) / total if total > 0 and outside.height else 0.0
@@ -588,18 +465,18 @@ def _largest_share(outcome: Outcome, goods: Sequence[str], parties: frozenset[st
 def _marked(found: list[Repaired]) -> Iterable[Repaired]:
     """How much of the draft's effect on output each keeps, and which no other beats in both exposure and output.
 
-    kept = (output under the package - output without the floors) / (output under the draft - output without the floors)
+    kept = (output under the package - output without the measures) / (output under the draft - output without the measures)
 
-    Acts that are merely assumed stand aside.
+    What others would have to give stands aside.
     """
     effects = {each.id: each.effect for each in found}
-    drafted, bare = effects["as_drafted"], effects.get("drop_floors")
-    able = [each for each in found if each.effect is not None and not each.assumed]
+    drafted, bare = effects["as_drafted"], effects.get(BARE)
+    able = [each for each in found if each.effect is not None and not each.granted]
     for each in found:
         kept = None
         if each.effect is not None and drafted is not None and bare is not None:
             whole = drafted.output_pct - bare.output_pct
-            kept = 100.0 * (each.effect.output_pct - bare.output_pct) / whole if abs(whole) > 1e-9 else None
+            kept = 100.0 * (each.effect.output_pct - bare.output_pct) / whole if abs(whole) > SLIGHT_PCT else None
         beaten = each not in able or any(_beats(other, each) for other in able)
         yield replace(each, kept_pct=kept, frontier=not beaten)
 

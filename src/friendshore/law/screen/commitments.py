@@ -7,16 +7,16 @@ party. What is not here is not known, and the screen says which finding hangs on
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar, get_args
 
 from pydantic import Field
 
-from friendshore.errors import InputRefused, Problem
+from friendshore.errors import InputRefused, Problem, did_you_mean
 from friendshore.law.screen.obligations import Promised, Touch
 from friendshore.law.screen.text import (
     DATA,
@@ -39,12 +39,27 @@ RATES = (
 LINES = ("importer", "hs6", "free", "in_part", "source")
 CURRENCIES = ("currency", "usd", "year", "source", "note")
 SOURCES = ("id", "publisher", "title", "year", "url", "licence")
+PROVISIONS = ("row", "promised", "holds", "article", "confidence", "source")
+TABLES = (
+    "members.csv",
+    "agreements.csv",
+    "provisions.csv",
+    "rates.csv",
+    "currencies.csv",
+    "preferences.csv",
+    "sources.csv",
+)
+FOLDERS = ("agreements", "powers")
+HS6 = re.compile(r"[0-9]{6}")
 KINDS = ("free_trade_area", "customs_union", "partial_scope", "other")
 PARTY = re.compile(r"([A-Z]{3})(?:@([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
+BINDINGS = ("schedule", "conventional", "estimate", "")
 BAND = re.compile(r"(up to|above) ([0-9.]+) ([A-Z]{3})/kg")
 SPECIFIC = re.compile(r"(?:the higher of ([0-9.]+) % and )?([0-9.]+) ([A-Z]{3})/kg")
 EUROPEAN_UNION = "EUN"
 
+K = TypeVar("K")
+V = TypeVar("V")
 Holds = Literal["yes", "no", "in part", "not read"]
 
 
@@ -117,6 +132,7 @@ class Treaty:
     promises: Mapping[str, Pledge]
     source: str
     one_border: bool = False
+    row: str | None = None  # its id in the list, where its text was read
 
     def binds(self, one: str, other: str, day: date) -> bool:
         """Whether it is in force between two states on a day."""
@@ -187,6 +203,7 @@ class Commitments:
     currencies: Mapping[str, float]
     sources: Mapping[str, str]
     lines: Mapping[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = field(default_factory=dict)
+    listed: Mapping[str, Treaty] = field(default_factory=dict, repr=False)  # the rows of the list, read or not
     _between: dict[tuple[str, str, date], tuple[Treaty, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def is_member(self, code: str, day: date) -> bool:
@@ -299,6 +316,9 @@ class Commitments:
         return tuple(power for power in self.powers if power.party == party and act in power.acts)
 
 
+NONE = Commitments({}, (), {}, (), {}, {})  # nothing promised, nothing known
+
+
 def _rate_words(row: Rate) -> str:
     def span(low: float | None, high: float | None) -> str:
         if low is None or high is None:
@@ -316,29 +336,118 @@ def load(folder: Path) -> Commitments:
 
     Raises
     ------
-    InputRefused   every problem of its files, with line and column
+    InputRefused   a table that is not there, and every problem of its files, with line and column
+    """
+    missing = [
+        Problem("missing", f"{folder} has no {name}", path=str(folder))
+        for name in TABLES
+        if not (folder / name).is_file()
+    ]
+    if missing:
+        raise InputRefused(missing)
+    return beside(NONE, folder)
+
+
+def beside(base: Commitments, folder: Path) -> Commitments:
+    """Commitments with those of a folder beside them: a row or a file takes the place of the one with the same key.
+
+    Tables that the folder does not have stay as they are.
+
+    Raises
+    ------
+    InputRefused   every problem of the folder's files, with line and column
     """
     problems: list[Problem] = []
-    members = _members(folder / "members.csv", problems)
-    listed = _listed(folder / "agreements.csv", problems)
-    rates = _rates(folder / "rates.csv", problems)
-    currencies = _currencies(folder / "currencies.csv", problems)
-    lines = {
-        (row["importer"], row["hs6"]): (frozenset(row["free"].split()), frozenset(row["in_part"].split()))
-        for _, row in read_rows(folder / "preferences.csv", LINES)
-    }
+    tables = {name: folder / name for name in TABLES if (folder / name).is_file()}
+
+    def rows(name: str, read: Callable[[Path, list[Problem]], dict[K, V]]) -> dict[K, V]:
+        try:
+            return read(tables[name], problems) if name in tables else {}
+        except InputRefused as refused:  # a header or a row of another length
+            problems.extend(refused.problems)
+            return {}
+
+    members = rows("members.csv", _members)
+    listed = rows("agreements.csv", _listed)
+    rates = rows("rates.csv", _rates)
+    currencies = rows("currencies.csv", _currencies)
+    lines = rows("preferences.csv", _lines)
+    named = rows("sources.csv", _sources)
+    provisions = rows("provisions.csv", _provisions)
+    read = {key: {name: pledge for name, (pledge, _) in held.items()} for key, held in provisions.items()}
+    sources_read = {key: [source for _, source in held.values()] for key, held in provisions.items()}
     texts: Mapping[str, TreatyText] = {}
     powers: Mapping[str, Power] = {}
-    try:
-        texts = read_folder(folder / "agreements", TreatyText, key=lambda one: one.id)
-        powers = read_folder(folder / "powers", Power, key=lambda one: one.id)
-    except InputRefused as refused:
-        problems += refused.problems
-    treaties = list(_treaties(texts.values(), listed, problems))
+    for kind in FOLDERS:
+        try:
+            if kind == "agreements":
+                texts = read_folder(folder / kind, TreatyText, key=lambda one: one.id)
+            else:
+                powers = read_folder(folder / kind, Power, key=lambda one: one.id)
+        except InputRefused as refused:
+            problems += refused.problems
+    everything = {**base.listed, **listed}
+    for key, pledges in read.items():
+        if key not in everything:
+            message = f"provisions.csv names {key!r}, which agreements.csv does not have"
+            problems.append(Problem("unknown-row", message, path="row", hint=did_you_mean(key, everything)))
+            continue
+        row = everything[key]
+        where = "+".join(dict.fromkeys([row.source, *sources_read[key]]))
+        everything[key] = replace(row, promises={**row.promises, **pledges}, source=where)
+    listed = {key: everything[key] for key in (*listed, *read) if key in everything}
+    taken = {treaty.row for treaty in base.treaties}
+    known = {treaty.id: treaty for treaty in base.treaties} | {k: t for k, t in listed.items() if k not in taken}
+    treaties = list(_treaties(texts.values(), known, everything, problems))
     if problems:
         raise InputRefused(problems)
-    named = {row["id"]: f"{row['publisher']}, {row['title']}" for _, row in read_rows(folder / "sources.csv", SOURCES)}
-    return Commitments(members, tuple(treaties), rates, tuple(powers.values()), currencies, named, lines)
+    return Commitments(
+        {**base.members, **members},
+        tuple(treaties),
+        {**base.rates, **rates},
+        tuple({**{power.id: power for power in base.powers}, **powers}.values()),
+        {**base.currencies, **currencies},
+        {**base.sources, **named},
+        {**base.lines, **lines},
+        everything,
+    )
+
+
+def _lines(path: Path, problems: list[Problem]) -> dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]]:
+    found: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {}
+    for line, row in read_rows(path, LINES):
+        for column in ("free", "in_part"):
+            if any(PARTY.fullmatch(word) is None for word in row[column].split()):
+                problems.append(cell_problem(path, line, row, column, "codes of countries, such as CHL KOR"))
+        if not HS6.fullmatch(row["hs6"]):
+            problems.append(cell_problem(path, line, row, "hs6", "six digits"))
+        found[row["importer"], row["hs6"]] = frozenset(row["free"].split()), frozenset(row["in_part"].split())
+    return found
+
+
+def _provisions(path: Path, problems: list[Problem]) -> dict[str, dict[str, tuple[Pledge, str]]]:
+    """Row of the list -> what a search of the text found it to promise, and the source of each."""
+    found: dict[str, dict[str, tuple[Pledge, str]]] = {}
+    for line, row in read_rows(path, PROVISIONS):
+        wanted = {"promised": get_args(Promised), "holds": get_args(Holds), "confidence": get_args(Confidence)}
+        bad = [column for column, words in wanted.items() if row[column] not in words]
+        for column in bad:
+            problems.append(cell_problem(path, line, row, column, " or ".join(wanted[column])))
+        if not bad:
+            pledge = Pledge.model_validate({key: row[key] for key in ("holds", "article", "confidence")})
+            found.setdefault(row["row"], {})[row["promised"]] = pledge, row["source"]
+    return found
+
+
+def _sources(path: Path, problems: list[Problem]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line, row in read_rows(path, SOURCES):
+        if not row["id"] or not row["title"]:
+            problems.append(cell_problem(path, line, row, "id" if not row["id"] else "title", "a text"))
+        if row["id"] in found:
+            problems.append(cell_problem(path, line, row, "id", "an id that no other source has"))
+        found[row["id"]] = f"{row['publisher']}, {row['title']}"
+    return found
 
 
 def _members(path: Path, problems: list[Problem]) -> dict[str, tuple[date, date | None]]:
@@ -352,6 +461,8 @@ def _members(path: Path, problems: list[Problem]) -> dict[str, tuple[date, date 
         if since is None:
             problems.append(cell_problem(path, line, row, "since", "a day such as 1995-01-01"))
             continue
+        if row["code"] in found:
+            problems.append(cell_problem(path, line, row, "code", "a code that stands once"))
         found[row["code"]] = (since, until)
     return found
 
@@ -392,6 +503,10 @@ def _rates(path: Path, problems: list[Problem]) -> dict[tuple[str, str], tuple[R
                 numbers.append(as_number(row[column]))
             except ValueError:
                 problems.append(cell_problem(path, line, row, column, "a number, per cent"))
+        for column, ok in (("hs6", HS6.fullmatch(row["hs6"])), ("binding", row["binding"] in BINDINGS)):
+            if not ok:
+                expected = "six digits" if column == "hs6" else "schedule, conventional, estimate or nothing"
+                problems.append(cell_problem(path, line, row, column, expected))
         if row["value_band"] and not BAND.fullmatch(row["value_band"]):
             problems.append(cell_problem(path, line, row, "value_band", "words such as 'up to 670 JPY/kg'"))
         elif len(numbers) == 4:
@@ -419,10 +534,14 @@ def _currencies(path: Path, problems: list[Problem]) -> dict[str, float]:
     return found
 
 
-def _treaties(texts: Collection[TreatyText], listed: dict[str, Treaty], problems: list[Problem]) -> Iterator[Treaty]:
-    """The agreements that were read, then those of the list that were not."""
+def _treaties(
+    texts: Collection[TreatyText], known: dict[str, Treaty], listed: Mapping[str, Treaty], problems: list[Problem]
+) -> Iterator[Treaty]:
+    """The agreements whose texts were read, then the others that are known."""
     for text in texts:
-        row = listed.pop(text.row, None) if text.row is not None else None
+        known.pop(text.id, None)  # a text of one's own takes the place of the one that ships
+        row = listed.get(text.row) if text.row is not None else None
+        known.pop(text.row or "", None)
         if text.row is not None and row is None:
             problems.append(
                 Problem("unknown-row", f"{text.id}.yaml: no row {text.row!r} in agreements.csv", path="row")
@@ -449,11 +568,12 @@ def _treaties(texts: Collection[TreatyText], listed: dict[str, Treaty], problems
             parties,
             pairs,
             frozenset(text.minerals),
-            {str(key): pledge for key, pledge in text.promises.items()},
+            {**(row.promises if row is not None else {}), **{str(key): each for key, each in text.promises.items()}},
             source,
             text.one_border,
+            text.row,
         )
-    yield from listed.values()
+    yield from known.values()
 
 
 @cache

@@ -57,8 +57,15 @@ FACTS: dict[str, tuple[str, str]] = {
     "emergency": ("", "'yes' where the measure is taken in war or another emergency in international relations"),
     "military": ("", "'yes' where the goods are shown to supply armed forces"),
     "even_handed": ("", "'yes' where use at home is limited as exports are"),
+    "export_cut_pct": ("%", "part of the base year's exports that a quota or licence keeps in"),
+    "home_cut_pct": ("%", "part of the base year's use at home that the same clause takes away"),
     "permanent": ("", "'yes' where a restriction has no end"),
     "investigation": ("", "'yes' where dumping or subsidy and injury have been found by an investigation"),
+    "waiver": ("", "'yes' where the measure waits for, or rests on, a waiver under Article IX:3"),
+    "renegotiated": ("", "'yes' where the binding has been raised by talks under Article XXVIII"),
+    "notified": ("", "'yes' where the measure is notified to whoever has to approve it"),
+    "open_to_all": ("", "'yes' where the text opens purchases or a route to every origin on equal terms"),
+    "by_statute": ("", "'yes' where a statute or an exemption orders what firms do"),
 }
 
 
@@ -93,3 +100,47 @@ class Fact:
             "source": self.source,
             "codes": list(self.codes),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """A partner of a territory whose goods a measure reaches, and what it was promised.
+
+    USD and tonnes a year under the status quo; `holds` says how far the promise goes, `confidence` how far its text was
+    checked, `levied` whether the partner pays more in the cleared market.
+    """
+
+    territory: str
+    code: str
+    agreement: str
+    name: str
+    article: str
+    since: str
+    holds: str
+    confidence: str
+    note: str
+    trades: bool
+    levied: bool
+    usd: float
+    t: float
+
+    def document(self) -> dict[str, object]:
+        """The partner as plain JSON values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Trade of one country that a clause burdens at one border: USD and tonnes a year under the status quo, tonnes after."""
+
+    clause: str
+    act: str
+    territory: str
+    country: str
+    usd: float
+    before_t: float
+    after_t: float
+
+    def document(self) -> dict[str, object]:
+        """The row as plain JSON values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}

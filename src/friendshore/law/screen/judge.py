@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from friendshore.law.screen.commitments import Commitments, Pledge, Power, Treaty
-from friendshore.law.screen.facts import Fact, Value
+from friendshore.law.screen.facts import Fact, Hit, Partner, Value
 from friendshore.law.screen.measures import EXPORTS, TINY, Levied, Measure, Row
 from friendshore.law.screen.obligations import GRADES, RAISED, Dispute, Grade, Obligation, Standing, meets
 from friendshore.law.screen.text import CONFIDENCE
@@ -58,6 +58,7 @@ class Finding:
     source: tuple[str, ...]
     note: str
     illustrative: bool
+    partners: tuple[Partner, ...] = ()
 
     @property
     def raised(self) -> bool:
@@ -122,6 +123,7 @@ class Finding:
             "confidence_means": CONFIDENCE[self.confidence],
             "source": list(self.source),
             "note": self.note,
+            "partners": [one.document() for one in self.partners],
             "illustrative": self.illustrative,
         }
 
@@ -138,7 +140,10 @@ class Screening:
     outside: tuple[str, ...]
     not_examined: tuple[str, ...]
     levies: tuple[Levied, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    powers: tuple[Power, ...] = ()  # of the party whose view it is, whether or not the agreement uses them
     sources: tuple[tuple[str, str], ...] = ()
+    unions: tuple[str, ...] = ()  # parties that a customs union keeps from a clause
 
     def count(self, grade: Grade) -> int:
         """How many findings have a grade."""
@@ -154,8 +159,24 @@ class Screening:
             "grades": {grade: self.count(grade) for grade in GRADES},
             "sources": dict(self.sources),
             "levies": [row.document() for row in self.levies],
+            "hits": [row.document() for row in self.hits],
+            "may_do": [
+                {
+                    "party": one.party,
+                    "level": one.level,
+                    "acts": list(one.acts),
+                    "may": one.may,
+                    "by": one.by,
+                    "statute": one.statute,
+                    "lead_time": one.lead_time,
+                    "note": one.note,
+                    "confidence": one.confidence,
+                }
+                for one in self.powers
+            ],
             "untouched": list(self.untouched),
             "outside": list(self.outside),
+            "unions": list(self.unions),
             "not_examined": list(self.not_examined),
             "not_legal_advice": True,
         }
@@ -224,11 +245,12 @@ def _finding(obligation: Obligation, measure: Measure, bench: Bench) -> Finding 
         return None
     values: dict[str, Value] = measure.values
     facts = {fact.name: fact for fact in measure.facts}
+    partners: tuple[Partner, ...] = ()
     if obligation.promised is not None or obligation.agreement is not None:
-        partners = _partner_facts(obligation, measure, bench)
-        if partners is None and "partners_hit" not in values:
+        partners = _partners(obligation, measure, bench)
+        if not partners and "partners_hit" not in values:
             return None
-        for fact in partners or ():
+        for fact in _partner_facts(measure.territory, partners, bench) if partners else ():
             values.setdefault(fact.name, fact.value)
             facts.setdefault(fact.name, fact)
     grading = next(case for case in obligation.grades if meets(case.when, values))
@@ -258,6 +280,7 @@ def _finding(obligation: Obligation, measure: Measure, bench: Bench) -> Finding 
         source=obligation.source,
         note=obligation.note,
         illustrative=measure.illustrative,
+        partners=partners,
     )
 
 
@@ -275,11 +298,12 @@ def _defence(cover: Obligation, values: Mapping[str, Value]) -> Defence:
     return Defence(cover.id, cover.article, cover.name, case.standing, case.because)
 
 
-def _partner_facts(obligation: Obligation, measure: Measure, bench: Bench) -> tuple[Fact, ...] | None:
-    """With whom an agreement is in force that promises what the obligation names, and the trade the measure burdens."""
+def _partners(obligation: Obligation, measure: Measure, bench: Bench) -> tuple[Partner, ...]:
+    """With whom an agreement is in force that promises what the obligation names, and the trade the measure burdens: those
+    who pay more first, then those who trade, by value."""
     who, held = measure.territory, bench.commitments
     minerals = {bench.mineral(good) for good in measure.goods}
-    partners: dict[str, tuple[Treaty, Pledge | None]] = {}
+    reached: dict[str, tuple[Treaty, Pledge | None]] = {}
     for code in sorted({bench.home(country) for country in measure.burdened}):
         for treaty in held.between(who, code, bench.day):
             if obligation.agreement is not None and treaty.id != obligation.agreement:
@@ -290,21 +314,46 @@ def _partner_facts(obligation: Obligation, measure: Measure, bench: Bench) -> tu
             if obligation.promised == "zero_duty" and _excluded(who, code, measure, bench):
                 continue
             if any(treaty.covers(mineral) for mineral in minerals):
-                partners.setdefault(code, (treaty, pledge))  # agreements that were read stand first
-    if not partners:
-        return None
-    usd: dict[str, float] = dict.fromkeys(partners, 0.0)
-    traded: set[str] = set(partners) if measure.stated else set()
+                reached.setdefault(code, (treaty, pledge))  # agreements that were read stand first
+    usd: dict[str, float] = dict.fromkeys(reached, 0.0)
+    tonnes: dict[str, float] = dict.fromkeys(reached, 0.0)
+    traded: set[str] = set(reached) if measure.stated else set()
     levied: set[str] = set()
     for row in measure.rows:
         other = bench.home(_other_end(measure, row))
-        if other in partners and partners[other][0].covers(bench.mineral(row.good)):
+        if other in reached and reached[other][0].covers(bench.mineral(row.good)):
             usd[other] += row.before_t * row.value_usd_t
+            tonnes[other] += row.before_t
             traded |= {other} if row.base_t > TINY else set()
             levied |= {other} if row.duty_after_pct > row.duty_before_pct + 1e-6 and row.base_t > TINY else set()
-    order = sorted(partners, key=lambda code: (code not in levied, code not in traded, -usd[code], code))
-    named = "; ".join(_partner(who, code, *partners[code], usd[code], code in levied, bench) for code in order[:8])
-    more = f"; and {len(order) - 8} more without trade" if len(order) > 8 else ""
+    found = [
+        Partner(
+            territory=who,
+            code=code,
+            agreement=treaty.id,
+            name=treaty.name,
+            article=pledge.article if pledge is not None else "",
+            since=_since(treaty, who, code).isoformat(),
+            holds=pledge.holds if pledge is not None else "",
+            confidence=pledge.confidence if pledge is not None else "",
+            note=pledge.note if pledge is not None else "",
+            trades=code in traded,
+            levied=code in levied,
+            usd=usd[code],
+            t=tonnes[code],
+        )
+        for code, (treaty, pledge) in reached.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (not one.levied, not one.trades, -one.usd, one.code)))
+
+
+def _partner_facts(who: str, partners: tuple[Partner, ...], bench: Bench) -> tuple[Fact, ...]:
+    named = "; ".join(_partner(one, bench) for one in partners[:8])
+    more = f"; and {len(partners) - 8} more without trade" if len(partners) > 8 else ""
+    if sum(one.trades for one in partners) > 8:
+        more = f"; and {len(partners) - 8} more"
+    traded, levied = sum(one.trades for one in partners), sum(one.levied for one in partners)
+    usd = sum(one.usd for one in partners)
     return (
         Fact(
             "partners_hit",
@@ -312,17 +361,11 @@ def _partner_facts(obligation: Obligation, measure: Measure, bench: Bench) -> tu
             float(len(partners)),
             f"{len(partners)} partners: {named}{more}",
             "agreements",
-            tuple(sorted(partners)),
+            tuple(sorted(one.code for one in partners)),
         ),
-        Fact("partners_trading", who, float(len(traded)), f"{len(traded)} of them trade the goods", "world"),
-        Fact(
-            "partners_levied",
-            who,
-            float(len(levied)),
-            f"{len(levied)} of them pay more in the cleared market",
-            "market",
-        ),
-        Fact("partners_usd", who, sum(usd.values()), f"trade with them {_money(sum(usd.values()))} a year", "market"),
+        Fact("partners_trading", who, float(traded), f"{traded} of them trade the goods", "world"),
+        Fact("partners_levied", who, float(levied), f"{levied} of them pay more in the cleared market", "market"),
+        Fact("partners_usd", who, usd, f"trade with them {_money(usd)} a year", "market"),
     )
 
 
@@ -336,15 +379,18 @@ def _other_end(measure: Measure, row: Row) -> str:
     return row.importer if measure.touches in EXPORTS else row.exporter
 
 
-def _partner(
-    home: str, code: str, treaty: Treaty, pledge: Pledge | None, usd: float, levied: bool, bench: Bench
-) -> str:
-    article = f", {pledge.article}" if pledge is not None and pledge.article else ""
-    trade = f", {_money(usd)}" if usd > 0 else ""
-    since = max([treaty.since, *(start for who in (code, home) if (start := treaty.parties.get(who)) is not None)])
+def _since(treaty: Treaty, *territories: str) -> date:
+    """The day from which an agreement holds between its parties."""
+    return max([treaty.since, *(start for who in territories if (start := treaty.parties.get(who)) is not None)])
+
+
+def _partner(one: Partner, bench: Bench) -> str:
+    article = f", {one.article}" if one.article else ""
+    mark = f" [{one.confidence}]" if one.confidence else ""
+    trade = f", {_money(one.usd)}" if one.usd > 0 else ""
     return (
-        f"{bench.name(code)} ({treaty.name}{article}, in force since {since.isoformat()}{trade}"
-        f"{', levied' if levied else ''})"
+        f"{bench.name(one.code)} ({one.name}{article}{mark}, in force since {one.since}{trade}"
+        f"{', levied' if one.levied else ''})"
     )
 
 
@@ -367,6 +413,7 @@ def _merged(found: Iterable[Finding]) -> list[Finding]:
             goods=tuple(dict.fromkeys((*held.goods, *one.goods))),
             facts=(*held.facts, *one.facts),
             powers=tuple(dict.fromkeys((*held.powers, *one.powers))),
+            partners=(*held.partners, *one.partners),
         )
     return list(merged.values())
 

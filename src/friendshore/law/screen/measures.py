@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from friendshore.faces import Ban, ExportTax, Promise, Quota
 from friendshore.law.screen.commitments import EUROPEAN_UNION, Binding, Commitments
-from friendshore.law.screen.facts import Fact, Value
+from friendshore.law.screen.facts import Fact, Hit, Value
 from friendshore.outcome import Outcome
 from friendshore.world import status_quo
 from friendshore.world.tables import World
@@ -33,6 +33,19 @@ DUTIES = frozenset(
     {"import_duty", "tariff_quota"}
 )  # what the treasury takes; under a minimum price the seller keeps the gap
 SUPPORT = ("contract", "subsidy")
+STATED = {  # what a page says of a fact that the text itself states
+    ("published", "yes"): "the text has the method published, with notice and appeal",
+    ("notified", "yes"): "the text makes it wait for notification and approval",
+    ("investigation", "yes"): "the text rests it on an investigation",
+    ("emergency", "yes"): "the text rests it on war or another emergency in international relations",
+    ("military", "yes"): "the text rests it on supplies of armed forces",
+    ("waiver", "yes"): "the text makes it wait for a waiver",
+    ("renegotiated", "yes"): "the text makes it wait for a renegotiated binding",
+    ("open_to_all", "yes"): "the text opens it to all on equal terms",
+    ("by_statute", "yes"): "the text makes it wait for a statute or an exemption",
+    ("permanent", "yes"): "no end is stated",
+    ("permanent", "no"): "it ends on a stated day",
+}
 TINY = 1e-9
 SHOWN = 4  # origins named in a fact, the largest first
 
@@ -73,6 +86,7 @@ class Measure:
     favoured: frozenset[str] = frozenset()
     burdened: frozenset[str] = frozenset()
     illustrative: bool = False
+    whole: bool = True  # its quantities are this territory's alone
     stated: bool = False  # by hand: those it burdens are taken to trade
 
     @property
@@ -98,6 +112,7 @@ class Market:
     parties: frozenset[str]
     course: Callable[[str, str], Sequence[tuple[date, float]]] = lambda clause, territory: ()
     titles: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    stated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # clause -> what its text states, by fact
 
     def __post_init__(self) -> None:
         world = self.world
@@ -110,6 +125,7 @@ class Market:
         object.__setattr__(self, "minerals", dict(world.goods.select("id", "mineral").iter_rows()))
         object.__setattr__(self, "rows", _rows(self))
         object.__setattr__(self, "controls", _controls(world, self.day))
+        object.__setattr__(self, "imports", {good: _imported(self, rows) for good, rows in self.rows.items()})
 
     territory: Mapping[str, str] = field(init=False)
     remainders: frozenset[str] = field(init=False)
@@ -118,6 +134,7 @@ class Market:
     minerals: Mapping[str, str] = field(init=False)
     rows: Mapping[str, tuple[Row, ...]] = field(init=False)
     controls: frozenset[tuple[str, str]] = field(init=False)
+    imports: Mapping[str, tuple[float, float]] = field(init=False)
 
     def home(self, country: str) -> str:
         """The customs territory of a country."""
@@ -158,11 +175,12 @@ def _rows(market: Market) -> dict[str, tuple[Row, ...]]:
             "good", "exporter", "importer", "freight_usd_t"
         ).iter_rows()
     }
+    at_fob = {code for code in market.territory if market.home(code) in fob}
     found: dict[str, list[Row]] = defaultdict(list)
     for good, exporter, importer, base, t0, cif0, duty0, levy0, t1, cif1, duty1, levy1 in _joined(
         market.before, market.after
     ).iter_rows():
-        carried = freight.get((good, exporter, importer), 0.0) if market.home(importer) in fob else 0.0
+        carried = freight.get((good, exporter, importer), 0.0) if importer in at_fob else 0.0
         value0, value1 = cif0 - carried, cif1 - carried
         found[good].append(
             Row(
@@ -181,6 +199,14 @@ def _rows(market: Market) -> dict[str, tuple[Row, ...]]:
             )
         )
     return {good: tuple(rows) for good, rows in found.items()}
+
+
+def _imported(market: Market, rows: Iterable[Row]) -> tuple[float, float]:
+    """Imports of a good from another territory under the status quo, USD a year: of the parties, and of the world."""
+    home = {code: territory or code for code, territory in market.territory.items()}
+    abroad = [row for row in rows if home.get(row.exporter) != home.get(row.importer)]
+    inside = sum(row.before_t * row.value_usd_t for row in abroad if row.importer in market.parties)
+    return inside, sum(row.before_t * row.value_usd_t for row in abroad)
 
 
 def _joined(before: Outcome, after: Outcome) -> pl.DataFrame:
@@ -207,6 +233,9 @@ def measures(promises: Iterable[Promise], market: Market) -> tuple[Measure, ...]
                 known = held.get(good, (frozenset(), frozenset()))
                 held[good] = (known[0] | promise.affected, known[1] | frozenset(members))
     references = _references(promises)
+    acting: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for clause, touches, home, _ in lanes:
+        acting[clause, touches].add(home)
     found = []
     for (clause, touches, home, terms), goods in lanes.items():
         article, title, illustrative = market.titles.get(clause, ("", "", False))
@@ -220,6 +249,7 @@ def measures(promises: Iterable[Promise], market: Market) -> tuple[Measure, ...]
             lanes=tuple((good, affected) for good, (affected, _) in goods.items()),
             facts=tuple(_term(home, key, value) for key, value in terms),
             illustrative=illustrative,
+            whole=len(acting[clause, touches]) == 1,
         )
         found.append(_with_facts(bare, market, references))
     return tuple(found)
@@ -246,7 +276,11 @@ def _with_facts(bare: Measure, market: Market, references: Mapping[tuple[str, st
     burdened = (others - named if bare.touches in BENEFITS else named) - bare.members
     rows = tuple(_touched(bare, market))
     measure = replace(bare, favoured=favoured, burdened=burdened, rows=rows)
-    facts = [*bare.facts, *_who(measure, market), *_trade(measure, market)]
+    said = [
+        Fact(name, bare.territory, value, STATED.get((name, value), ""), "the agreement")
+        for name, value in market.stated.get(bare.clause, {}).items()
+    ]
+    facts = [*bare.facts, *said, *_who(measure, market), *_trade(measure, market)]
     if bare.touches in DUTIES:
         facts += _levy(measure, market, references)
     facts += _other(measure, market)
@@ -559,6 +593,30 @@ def levies(found: Iterable[Measure], promises: Iterable[Promise], market: Market
     return tuple(rows)
 
 
+def hits(found: Iterable[Measure], market: Market) -> tuple[Hit, ...]:
+    """The trade that each measure burdens, country by country, the largest first; those without trade are left out."""
+    held: list[Hit] = []
+    for measure in found:
+        out = measure.touches in EXPORTS
+        by_country: dict[str, list[Row]] = defaultdict(list)
+        for row in measure.rows:
+            by_country[row.importer if out else row.exporter].append(row)
+        rows = [
+            Hit(
+                clause=measure.clause,
+                act=measure.touches,
+                territory=measure.territory,
+                country=country,
+                usd=sum(row.before_t * row.value_usd_t for row in theirs),
+                before_t=sum(row.before_t for row in theirs),
+                after_t=sum(row.after_t for row in theirs),
+            )
+            for country, theirs in by_country.items()
+        ]
+        held += sorted((row for row in rows if row.before_t > TINY), key=lambda row: (-row.usd, row.country))
+    return tuple(held)
+
+
 def _levied(
     measure: Measure, market: Market, rows: list[Row], references: Mapping[tuple[str, str], tuple[float, str]]
 ) -> Levied:
@@ -643,19 +701,44 @@ def _other(measure: Measure, market: Market) -> list[Fact]:
             else "no export control of its own on these goods in the status quo"
         )
         found.append(Fact("controls_now", who, "yes" if held else "no", text, "world, status quo"))
+    if measure.touches == "export_restriction":
+        found += _cuts(measure, market, terms)
     if measure.touches == "producer_subsidy":
         found += _support(measure, market, terms)
     return found
 
 
+def _cuts(measure: Measure, market: Market, terms: Mapping[str, str]) -> Iterator[Fact]:
+    """By how much a quota or licence cuts exports and use at home, against the base year: what XX(g) compares.
+
+    even-handed: 1 - home tonnes / home use >= 1 - tonnes / exports
+    """
+    if "tonnes" not in terms or not measure.whole:
+        return
+    who = measure.territory
+    at_home = [
+        row
+        for good in measure.goods
+        for row in market.rows.get(good, ())
+        if row.exporter in measure.members and row.importer in measure.members
+    ]
+    sold, used = sum(row.base_t for row in measure.rows), sum(row.base_t for row in at_home)
+    each = len(measure.goods)  # a clause allows its tonnes of each of its goods
+    out = _cut_pct(each * float(terms["tonnes"]), sold)
+    home = _cut_pct(each * float(terms["home_tonnes"]), used) if "home_tonnes" in terms else 0.0
+    yield Fact("export_cut_pct", who, out, f"exports cut by {out:.0f} % against the base year", "the agreement; world")
+    yield Fact("home_cut_pct", who, home, f"use at home cut by {home:.0f} %", "the agreement; world")
+    alike = out > 0.0 and home >= out - 0.01
+    yield Fact("even_handed", who, "yes" if alike else "no", "", "the agreement; world")
+
+
+def _cut_pct(allowed_t: float, base_t: float) -> float:
+    return 100.0 * max(0.0, 1.0 - allowed_t / base_t) if base_t > 0 else 0.0
+
+
 def _share(measure: Measure, market: Market) -> Fact:
-    world = inside = 0.0
-    for good in measure.goods:
-        for row in market.rows.get(good, ()):
-            if market.home(row.exporter) != market.home(row.importer):
-                usd = row.before_t * row.value_usd_t
-                world += usd
-                inside += usd if row.importer in market.parties else 0.0
+    taken = [market.imports[good] for good in measure.goods if good in market.imports]
+    inside, world = sum(each[0] for each in taken), sum(each[1] for each in taken)
     share = 100.0 * inside / world if world else 0.0
     return Fact(
         "parties_trade_pct",

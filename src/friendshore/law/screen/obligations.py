@@ -59,6 +59,7 @@ RepairName = Literal[
     "exempt_partners",
     "cap_at_binding",
     "subsidy_instead",
+    "contract_instead",
     "undertaking",
     "extend_to_all",
     "drop_clause",
@@ -67,8 +68,14 @@ RepairName = Literal[
     "renegotiate",
     "publish_method",
     "voluntary_standard",
+    "open_standard",
+    "open_to_all",
     "act_as_union",
     "notify",
+    "by_statute",
+    "temporary",
+    "limit_at_home",
+    "tax_instead",
 ]
 Status = Literal["adopted", "not adopted", "appealed into the void", "settled", "under appeal", "pending"]
 
@@ -212,7 +219,16 @@ def read_obligations(folder: Path, disputes: Mapping[str, Dispute]) -> dict[str,
     ------
     InputRefused   a dispute or a defence that has no file
     """
-    found = read_folder(folder, Obligation, key=lambda one: one.id)
+    return joined(read_folder(folder, Obligation, key=lambda one: one.id), disputes)
+
+
+def joined(found: Mapping[str, Obligation], disputes: Mapping[str, Dispute]) -> dict[str, Obligation]:
+    """Obligations whose disputes and defences are all there.
+
+    Raises
+    ------
+    InputRefused   a dispute or a defence that has no file
+    """
     problems: list[Problem] = []
     defences = {one.id for one in found.values() if one.stands}
     for one in found.values():
@@ -223,7 +239,7 @@ def read_obligations(folder: Path, disputes: Mapping[str, Dispute]) -> dict[str,
                     problems.append(Problem("unknown-name", message, path=key, hint=did_you_mean(word, known)))
     if problems:
         raise InputRefused(problems)
-    return found
+    return dict(found)
 
 
 @cache
