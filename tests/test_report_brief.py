@@ -12,6 +12,7 @@ from datetime import date
 import pytest
 from report_cases import nothing, small, whole
 
+from friendshore.agreement.document import Agreement
 from friendshore.errors import InputRefused
 from friendshore.law.examine import examine
 from friendshore.report import pdf
@@ -286,3 +287,13 @@ def test_the_same_memo_gives_the_same_bytes_whatever_the_hour(monkeypatch):
 
 def test_the_brief_is_plain_text_that_json_can_hold():
     assert json.dumps(list(made(whole(), "ja").texts()), ensure_ascii=False)
+
+
+def test_of_new_plants_only_those_of_the_agreement_are_said_to_be_in_it():
+    world, deal, found = whole()
+    words = Words.of("en", world)
+    builds = Agreement.load("african-refining", world)
+    for agreement, key in ((deal, "unknown.dates"), (builds, "unknown.dates_plants")):
+        answers = brief(found, words, View.of(None, found, world), world=world, deal=agreement)
+        unknown = next(part for part in answers.parts if part.key == "unknown")
+        assert unknown.sentences[0] == words.say(key, day=found.as_of)

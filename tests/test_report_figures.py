@@ -11,13 +11,15 @@ import polars as pl
 import pytest
 from report_cases import nothing, small, whole
 
+from friendshore.downstream.products import content
+from friendshore.downstream.tables import shipped_bills
 from friendshore.errors import InputRefused
 from friendshore.faces import PriceGap
 from friendshore.headline import CODE
+from friendshore.report.figures import borders, figures, palette, projection
 from friendshore.report.figures import figure as paper
-from friendshore.report.figures import figures, palette, projection
 from friendshore.report.figures.map_dependence import LIMIT
-from friendshore.report.figures.product_cost import _bills
+from friendshore.report.figures.product_cost import DRAWN
 from friendshore.report.figures.subject import Subject
 from friendshore.report.figures.tornado import STEP, _moves
 from friendshore.report.words import LANGUAGES, Words
@@ -85,8 +87,10 @@ def test_the_map_adds_to_what_the_countries_gain(held):
     left = {c: usd for c, usd in about.gains.items() if c not in on_map}
     assert all(len(c) > CODE or c in about.at.budgets for c in left)  # firms and common budgets have no place
     assert sum(on_map.values()) + sum(left.values()) == pytest.approx(sum(about.changes["usd"]), abs=1.0)
-    shown = held["map_gains"].spec["data"][1]
-    assert {c for c, usd in on_map.items() if abs(usd) >= 5e3} == set(shown["ids"])
+    shapes = {trace["meta"]["code"] for trace in held["map_gains"].spec["data"] if "code" in trace.get("meta", {})}
+    dots = {code for trace in held["map_gains"].spec["data"] for code in trace.get("ids", ())}
+    assert shapes | dots == set(on_map)
+    assert dots >= set(on_map) - set(projection.countries())
 
 
 def test_the_groups_add_to_the_world(held):
@@ -129,12 +133,16 @@ def test_what_a_product_costs_is_kilograms_times_price(held):
     assert magnets["after_usd"] == pytest.approx(650.0 * price["ndfeb.magnet"] / 1000.0)
 
 
-def test_every_content_of_a_product_names_its_source_or_says_that_it_is_an_estimate():
-    goods = set(subject().minerals)
-    for bill in _bills():
-        assert bill["good"] in goods
-        assert float(bill["kg"]) > 0
-        assert bill["url"] or ("estimate" in bill["note"] and bill["reliability"] >= "D")
+def test_the_products_drawn_are_those_of_the_bills(held):
+    bills = shipped_bills()
+    assert set(DRAWN) <= set(bills["product"])
+    table = held["product_cost"].table
+    motor = table.filter(pl.col("product") == "Traction motor, 1.5 kg of magnet").row(0, named=True)
+    assert motor["kg"] == content("permanent-magnet motor of a car", bills)["ndfeb.magnet"]
+    assert (motor["kg_low"], motor["kg_high"]) == (1.0, 2.0)
+    for row in table.iter_rows(named=True):
+        assert row["source"]
+        assert row["reliability"] < "D" or row["note"], "an estimate gives its rule"
 
 
 def test_the_slope_by_a_reference_price_is_what_solving_again_gives():
@@ -247,3 +255,54 @@ def test_the_projection_keeps_areas():
 
 def test_every_country_of_the_world_has_a_place_on_the_map():
     assert set(subject().world.countries["code"]) <= set(projection.places())
+
+
+def test_borders_enclose_the_points_of_their_countries_and_speak_of_one_crimea():
+    from matplotlib.path import Path
+
+    shapes = borders.rings()
+
+    def owners(lon: float, lat: float) -> set[str]:
+        return {code for code, rings in shapes.items() if any(Path(ring).contains_point((lon, lat)) for ring in rings)}
+
+    cities = {"ITA": (12.5, 42.0), "MMR": (96.1, 21.9), "COD": (23.0, -4.0), "XKX": (20.9, 42.6), "CYP": (33.6, 35.3)}
+    for code, place in cities.items():
+        assert owners(*place) == {code}
+    assert owners(*borders.CRIMEA) == {"UKR"}
+    assert "ATA" not in shapes
+
+
+def test_the_areas_of_the_map_are_those_of_the_earth():
+    earth = 510.07e6  # square kilometres on 4 pi of the plane
+    areas = {code: earth * share / (4.0 * np.pi) for code, share in projection.areas().items()}
+    published = {"AUS": 7.69e6, "BRA": 8.51e6, "COD": 2.34e6, "ITA": 0.301e6}  # land and inland water
+    for code, area in published.items():
+        assert areas[code] == pytest.approx(area, rel=0.06), (
+            code
+        )  # the outline is coarse, lakes and islands are left out
+
+
+def test_the_edge_of_a_union_leaves_out_its_inner_borders():
+    whole = sum(len(line) - 1 for line in borders.outer(["ITA", "FRA"]))
+    apart = sum(len(line) - 1 for code in ("ITA", "FRA") for line in borders.outer([code]))
+    shared = apart - whole
+    assert shared > 0
+    assert shared % 2 == 0  # every inner stretch is drawn by both
+
+
+def test_without_the_package_that_carries_the_borders_it_is_refused(monkeypatch):
+    borders.rings.cache_clear()
+    monkeypatch.setattr("friendshore.report.figures.borders.find_spec", lambda _: None)
+    with pytest.raises(InputRefused, match="pyogrio"):
+        borders.rings()
+    borders.rings.cache_clear()
+
+
+def test_colours_of_the_map_grow_darker_with_the_money():
+    def light(colour: str) -> float:
+        return sum(weight * int(colour[k : k + 2], 16) for weight, k in ((0.2126, 1), (0.7152, 3), (0.0722, 5)))
+
+    for sign in (1.0, -1.0):
+        shades = [light(palette.of_change(sign * step)) for step in (0.0, *(3.0 * s for s in palette.STEPS_USD))]
+        assert shades == sorted(shades, reverse=True)
+        assert len(set(shades)) == len(shades)

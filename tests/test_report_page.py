@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from report_cases import nothing, small, whole
 
 from friendshore.errors import InputRefused
 from friendshore.report import page as page_module
-from friendshore.report.figures import figures
-from friendshore.report.page import EQUATIONS, write_page
+from friendshore.report.figures import figures, projection
+from friendshore.report.page import BEHIND, EQUATIONS, write_page
 from friendshore.report.words import Words
 
 AXE = Path(os.environ.get("FRIENDSHORE_AXE") or Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js")
@@ -67,6 +68,28 @@ def read(text) -> Reader:
     reader = Reader()
     reader.feed(text)
     return reader
+
+
+def test_the_sources_of_a_clause_are_named_with_their_publisher_and_linked(text):
+    _, deal, _ = whole()
+    table = text.split('<section id="clauses"')[1].split("</section>")[0]
+    for clause in deal.clauses:
+        for source in (deal.sources[name] for name in clause.source if name in deal.sources):
+            assert escape(source.title) in table
+            assert not source.url or f'href="{escape(source.url)}"' in table
+
+
+def test_every_answer_with_figures_opens_to_equations_clauses_and_sources(text):
+    world, deal, _ = whole()
+    words = Words.of("en", world)
+    titles = [str(title) for title in world.sources["title"]]
+    for key, equations in BEHIND.items():
+        part = text.split(f'<section id="{key}"')[1].split("</section>")[0]
+        opened = part.split('<details class="open-number">')[1].split("</details>")[0]
+        for name in equations:
+            assert escape(words.say(f"page.equation.{name}")) in opened
+        assert all(f'href="#clause-{clause.id}"' in opened for clause in deal.clauses)
+        assert any(escape(title) in opened for title in titles)
 
 
 def test_everything_is_inside_and_nothing_may_be_fetched(read, text):
@@ -222,10 +245,39 @@ def test_every_figure_is_drawn_and_nothing_is_asked_of_the_network(opened):
     assert page.noted == []
 
 
-def test_axe_finds_nothing(opened):
+def test_a_click_on_a_country_of_the_map_picks_it_and_a_second_lets_it_go(opened):
+    page = opened()
+    plot = page.query_selector("[data-figure=map_gains]")
+    plot.scroll_into_view_if_needed()
+    page.wait_for_function("plot => plot.querySelector('.main-svg') !== null", arg=plot)
+    x, y = projection.places()["CHN"]
+    at = """([plot, x, y]) => {
+        const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
+        return [box.left + xaxis._offset + xaxis.l2p(x), box.top + yaxis._offset + yaxis.l2p(y)];
+    }"""
+    here = page.evaluate(at, [plot, x, y])
+    page.mouse.move(here[0] - 2, here[1] - 2)
+    page.mouse.move(*here)
+    page.wait_for_selector("[data-figure=map_gains] .hoverlayer text")
+    assert "China" in page.text_content("[data-figure=map_gains] .hoverlayer")
+    page.mouse.click(*here)
+    page.wait_for_function("document.querySelector('#country').value === 'CHN'")
+    assert "China" in page.inner_text("#said")
+    page.mouse.move(here[0] - 2, here[1] - 2)
+    page.wait_for_selector("[data-figure=map_gains] .hoverlayer text")
+    page.mouse.click(*here)
+    page.wait_for_function("document.querySelector('#country').value === ''")
+    assert page.noted == []
+
+
+@pytest.mark.parametrize("lang", ["en", "it"])
+def test_axe_finds_nothing(opened, tmp_path, lang):
     if not AXE.is_file():
         pytest.skip("axe-core is not here: npm install axe-core, or FRIENDSHORE_AXE=path/to/axe.min.js")
     page = opened()
+    if lang != "en":
+        page.goto(written(tmp_path, small, lang, None).as_uri())
+        page.wait_for_function("window.Plotly !== undefined")
     all_drawn(page)
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     page.add_script_tag(path=str(AXE))

@@ -1,9 +1,9 @@
-"""The picture of the README: one price floor, from none to beyond the level that was agreed on, and what it does.
+"""The pictures of the docs: what one price floor does, from none to beyond the level agreed on; three figures of a report.
 
     .venv/bin/python docs/pictures/draw.py
 
-solves the packaged world some sixty times and writes `floor-ndpr.svg` beside this file. It needs matplotlib, which nothing
-else here does.
+solves the packaged world some eighty times and writes `floor-ndpr.svg` and `report-*.png` beside this file. It needs the extra
+`report`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from friendshore.agreement import schedule
 from friendshore.agreement.document import Agreement
 from friendshore.faces import PriceGap, Wedge
 from friendshore.outcome import Outcome
+from friendshore.report.figures import figures
+from friendshore.report.words import Words
+from friendshore.study import study
 from friendshore.world.tables import World
 
 GOOD, PRESET, CLAUSE = "ndpr.oxide", "plurilateral-2026", "floor.ndpr"
 FLOORS_USD_KG = (40, 50, 55, 60, 70, 80, 90, 100, 110, 120, 130)
 AGREED_USD_KG = 110
 SCALES = ((1.0, 1.0), (0.5, 0.5), (0.5, 2.0), (2.0, 0.5), (2.0, 2.0))  # of sigma and epsilon; the first is the line
+SHOWN, DOTS = ("map_gains", "price_ladder", "who_pays"), 84
 INSIDE, OUTSIDE, THIRD = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito: told apart by every eye
 
 
@@ -142,8 +146,17 @@ def draw(found: dict[tuple[float, float], list[Point]], world: World, deal: Agre
     plt.close(figure)
 
 
+def report(world: World, deal: Agreement, folder: Path) -> None:
+    """Figures of the report of the agreement, as docs/report-figures.md shows them."""
+    found = study(world, deal)
+    for figure in figures(found, Words.of("en", world), None, world=world, deal=deal):
+        if figure.name in SHOWN:
+            (folder / f"report-{figure.name}.png").write_bytes(figure.png(DOTS))
+
+
 def main() -> None:
     world, deal = World.load(), Agreement.load(PRESET)
+    report(world, deal, Path(__file__).parent)
     draw(sweep(world, deal), world, deal, Path(__file__).parent / "floor-ndpr.svg")
 
 

@@ -7,6 +7,7 @@ ban), the agreement with licences read as taxes, and a grid of elasticities. Pri
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,7 +19,7 @@ import polars as pl
 from friendshore.agreement import schedule
 from friendshore.errors import MarketError
 from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Quota, Wedge
-from friendshore.headline import CODE, group_of, places
+from friendshore.headline import CODE, Places, group_of, places
 from friendshore.instruments.clause import in_force
 from friendshore.market.network import Network
 from friendshore.outcome import Outcome
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 SCALES = (0.5, 1.0, 2.0)
 CUTS = {"volume": "covered tonnes", "strike": "strike", "rate": "rate", "purchases": "purchases"}
 HOLDS = 0.99  # of the reference: an inside price this near is held
+TOLD_USD = 1.0  # a line that moves by less in every reading is not told
 LICENCE_FORMS = {
     "clause": pl.String, "good": pl.String, "levy_usd_as_quota": pl.Float64, "levy_usd_as_export_tax": pl.Float64,
     "rent_usd_as_quota": pl.Float64, "rent_usd_as_tax": pl.Float64,
@@ -57,6 +59,12 @@ class Study:
     licence_forms  clause, good, levy_usd_as_quota, levy_usd_as_export_tax, rent_usd_as_quota, rent_usd_as_tax
     dependence  good, country, stage, origin, kind, via, before, after    shares of what a party uses, at the ends of the chains
     stability   country, usd, rank, rank_min, rank_max
+    bands       of, who, usd, low, high, low_in, high_in    the least and the most of an amount over the readings that were solved, and
+                in which; null where the grid was not. `of` is side (parties, outside, firms, world, levy), union (with its budget),
+                holder (of an account), group, or a line of the accounts, `who` then its holder
+    lines       country, item, good, usd, low, high         the same for every line of every account, good by good
+    price_ranges  good, side, usd_t, low, high              the same for prices under the agreement: what buyers in the parties pay
+                (inside, weighted by what they take in the status quo), what makers elsewhere receive (outside, by base output)
     """
 
     world_name: str
@@ -78,8 +86,12 @@ class Study:
     licence_forms: pl.DataFrame
     dependence: pl.DataFrame
     stability: pl.DataFrame
+    bands: pl.DataFrame
+    lines: pl.DataFrame
+    price_ranges: pl.DataFrame
     kendall_tau_min: float | None
     draws: int
+    readings: int
     levels: int
     illustrative: int
     seconds: float
@@ -87,7 +99,7 @@ class Study:
 
     TABLES = (
         "floors", "outside", "levies", "pays", "pays_2024", "groups", "suppliers", "reactions", "protection",
-        "licence_forms", "dependence", "stability",
+        "licence_forms", "dependence", "stability", "bands", "lines", "price_ranges",
     )  # fmt: skip
 
     def document(self) -> dict[str, Any]:
@@ -100,6 +112,7 @@ class Study:
             "parties",
             "kendall_tau_min",
             "draws",
+            "readings",
             "levels",
             "illustrative",
             "seconds",
@@ -178,10 +191,16 @@ def study(
             notes.append(f"The reaction '{name}' has no answer: {stuck}.")
 
     progress("with latent links, licences as taxes")
-    notes += _latent(world, assume, as_of, quo, full, parties, before, after)
+    readings: dict[str, tuple[Outcome, Outcome]] = {}
+    said, linked = _latent(world, assume, as_of, quo, full, parties, before, after)
+    notes += said
+    if linked:
+        readings["latent.off" if assume.latent else "latent.on"] = linked
     try:
         forms, *taxed = _licence_forms(world, network, assume, as_of, quo, full, own, before, after)
         notes += _taxes_sentence(world, parties, *taxed)
+        if taxed[0] is not None and taxed[1] is not None:
+            readings["licences.taxes"] = (taxed[0], taxed[1])
     except MarketError as stuck:
         notes.append(f"With licences read as taxes there is no answer: {stuck}.")
         forms = pl.DataFrame(schema=LICENCE_FORMS)
@@ -190,6 +209,7 @@ def study(
         progress("stability over nine pairs of elasticities")
         grid |= _grid(world, assume, quo, full, as_of, before, after, notes)
     ranks, tau = _ranks(grid, known)
+    readings |= {f"elasticities.{sigma:g}.{eps:g}": pair for (sigma, eps), pair in grid.items()}
     return Study(
         world_name=before.world,
         deal_id=deal.id,
@@ -203,15 +223,19 @@ def study(
         levies=_levies(own, after),
         pays=compare(before, after).by_country(),
         pays_2024=compare(base, after).by_country(),
-        groups=_groups(world, parties, before, after),
+        groups=_groups(places(world, parties), before, after),
         suppliers=_suppliers(own, parties, before, after),
         reactions=_reactions(parties, _budgets(world, parties), outcomes),
         protection=effective_protection(world, parties, before, after),
         licence_forms=forms,
         dependence=compared(world, before, after, parties),
         stability=ranks,
+        bands=_bands(world, parties, readings, known=len(grid) > 1),
+        lines=_lines(readings, known=len(grid) > 1),
+        price_ranges=_price_ranges(parties, before, readings, known=len(grid) > 1),
         kendall_tau_min=tau,
         draws=len(grid),
+        readings=len(readings) if len(grid) > 1 else 1,
         levels=len(levels),
         illustrative=sum(level.illustrative for level in levels),
         seconds=time.perf_counter() - began,
@@ -380,8 +404,7 @@ def _levies(own: list[Wedge], after: Outcome) -> pl.DataFrame:
     )
 
 
-def _groups(world: World, parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
-    at = places(world, parties)
+def _groups(at: Places, before: Outcome, after: Outcome) -> pl.DataFrame:
     sums: dict[str, float] = {}
     old = {(c, i, g): v for c, i, g, v in before.by_good.iter_rows()}
     new = {(c, i, g): v for c, i, g, v in after.by_good.iter_rows()}
@@ -469,10 +492,10 @@ def _latent(
     parties: frozenset[str],
     before: Outcome,
     after: Outcome,
-) -> list[str]:
-    """One sentence on what changes when pairs that do not trade today may (or may not, where the run has them on)."""
+) -> tuple[list[str], tuple[Outcome, Outcome] | None]:
+    """One sentence on what changes when pairs that do not trade today may (or may not, where the run has them on); the two runs."""
     if not world.routes["latent"].any():
-        return []
+        return [], None
     other = replace(assume, latent=not assume.latent)
     network = compile_world(world, other)
     try:
@@ -480,7 +503,7 @@ def _latent(
         first = clear_network(world, network, quo, assume=other, as_of=as_of)
         second = clear_network(world, network, full, assume=other, as_of=as_of, start=first.state)
     except MarketError as stuck:
-        return [f"With latent links {'on' if other.latent else 'off'} there is no answer: {stuck}."]
+        return [f"With latent links {'on' if other.latent else 'off'} there is no answer: {stuck}."], None
     shift = float((base.output["t"] - base.output["base_t"]).abs().sum()) / float(base.output["base_t"].sum())
 
     def inside(one: Outcome, other: Outcome) -> float:
@@ -490,7 +513,7 @@ def _latent(
     state = "on (pairs that do not trade today may)" if other.latent else "off"
     moved = f", which moves the base by {100 * shift:.2g} % of output" if other.latent else ""
     change = f"the parties change by USD {inside(first, second):+,.0f} million, here by {inside(before, after):+,.0f} million"
-    return [f"With latent links {state}{moved}, {change}."]
+    return [f"With latent links {state}{moved}, {change}."], (first, second)
 
 
 def _budgets(world: World, parties: frozenset[str]) -> set[str]:
@@ -627,6 +650,100 @@ def _ranks(
         for row in values
     ]
     return table, min(taus)
+
+
+CENTRE = "elasticities.1.1"
+
+
+def _bands(
+    world: World, parties: frozenset[str], readings: dict[str, tuple[Outcome, Outcome]], *, known: bool
+) -> pl.DataFrame:
+    """The least and the most of every amount over the readings, among them the central one; nulls where that is not known."""
+    at = places(world, parties)
+    names = sorted(readings)
+    amounts = {name: _amounts(at, *readings[name]) for name in names}
+    rows = []
+    for key in sorted({key for held in amounts.values() for key in held}):
+        each = [(amounts[name].get(key, 0.0), name) for name in names]
+        (low, low_in), (high, high_in) = min(each), max(each)
+        ends = (low, high, low_in, high_in) if known else (None, None, None, None)
+        rows.append((*key, amounts[CENTRE].get(key, 0.0), *ends))
+    schema = {
+        "of": pl.String, "who": pl.String, "usd": pl.Float64, "low": pl.Float64, "high": pl.Float64, "low_in": pl.String,
+        "high_in": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _amounts(at: Places, before: Outcome, after: Outcome) -> dict[tuple[str, str], float]:
+    """Every amount that a range is told of: of sides, unions, holders of accounts, groups, and lines of the accounts."""
+    made: dict[tuple[str, str], float] = defaultdict(float)
+    for country, item, usd in compare(before, after).by_country().iter_rows():
+        side = "firms" if len(country) > CODE else "parties" if country in at.inside else "outside"
+        union = at.union.get(country, country)
+        for key in (("side", side), ("side", "world"), ("holder", country), ("union", union), (item, country)):
+            made[key] += usd
+        if item == "levy":
+            made["side", "levy"] += usd
+    for group, usd in _groups(at, before, after).iter_rows():
+        made["group", group] = usd
+    return dict(made)
+
+
+def _lines(readings: dict[str, tuple[Outcome, Outcome]], *, known: bool) -> pl.DataFrame:
+    """Every line of every account with the least and the most of it; a line that a reading lacks is nothing there."""
+    keys = ["country", "item", "good"]
+
+    def change(before: Outcome, after: Outcome) -> pl.DataFrame:
+        signed = [side.by_good.select(*keys, usd=sign * pl.col("usd")) for side, sign in ((before, -1.0), (after, 1.0))]
+        return pl.concat(signed).group_by(keys).agg(pl.col("usd").sum())
+
+    each = {name: change(*readings[name]) for name in sorted(readings)}
+    ends = pl.concat(each.values()).group_by(keys).agg(low=pl.col("usd").min(), high=pl.col("usd").max(), n=pl.len())
+    absent = pl.col("n") < len(each)
+    ends = ends.with_columns(
+        low=pl.when(absent).then(pl.min_horizontal("low", 0.0)).otherwise("low"),
+        high=pl.when(absent).then(pl.max_horizontal("high", 0.0)).otherwise("high"),
+    )
+    if not known:
+        ends = ends.with_columns(low=pl.lit(None, pl.Float64), high=pl.lit(None, pl.Float64))
+    told = ends.join(each[CENTRE], on=keys, how="left").with_columns(pl.col("usd").fill_null(0.0))
+    moved = pl.max_horizontal(*(pl.col(name).abs() for name in ("usd", "low", "high"))) >= TOLD_USD
+    return told.filter(moved).select(*keys, "usd", "low", "high").sort(keys)
+
+
+def _price_ranges(
+    parties: frozenset[str], before: Outcome, readings: dict[str, tuple[Outcome, Outcome]], *, known: bool
+) -> pl.DataFrame:
+    """The least and the most of every good's mean price under the agreement, inside and outside, over the readings."""
+    taken = (
+        before.flows.filter(pl.col("importer").is_in(parties))
+        .group_by("good", country="importer")
+        .agg(w=pl.col("t").sum())
+    )
+    made = before.output.filter(~pl.col("country").is_in(parties)).select("good", "country", w="base_t")
+    weights = {
+        side: table.filter(pl.col("w") > 0).sort("good", "country")
+        for side, table in (("inside", taken), ("outside", made))
+    }
+
+    def mean(outcome: Outcome, side: str) -> pl.DataFrame:
+        priced = (outcome.indices if side == "inside" else outcome.prices).select("good", "country", "usd_t")
+        price = (pl.col("usd_t") * pl.col("w")).sum() / pl.col("w").sum()
+        return (
+            weights[side]
+            .join(priced, on=["good", "country"], maintain_order="left")
+            .group_by("good")
+            .agg(usd_t=price)
+            .with_columns(side=pl.lit(side))
+        )
+
+    each = {name: pl.concat([mean(readings[name][1], side) for side in weights]) for name in sorted(readings)}
+    ends = pl.concat(each.values()).group_by("good", "side").agg(low=pl.col("usd_t").min(), high=pl.col("usd_t").max())
+    if not known:
+        ends = ends.with_columns(low=pl.lit(None, pl.Float64), high=pl.lit(None, pl.Float64))
+    told = each[CENTRE].join(ends, on=["good", "side"], how="left")
+    return told.select("good", "side", "usd_t", "low", "high").sort("good", "side")
 
 
 def _assumed(deal: Agreement, world: World, as_of: date) -> list[str]:

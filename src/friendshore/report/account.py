@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from friendshore.headline import MAKERS, RENTS, TREASURY
 from friendshore.report.cleared import tonnes_gained
 from friendshore.report.observed import beside
 from friendshore.report.sharing import sharing
@@ -41,9 +42,7 @@ ROUTES = 10  # levied routes that are named
 LABEL = 36  # letters of the name of a holder that is no country
 LICENCES = 6  # licences and quotas whose rent is named
 ABREAST = 5  # parties beside one another in a table
-TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
-RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
-COLUMNS = {"users": ("users",), "producers": ("producers",), "treasury": TREASURY, "rents": RENTS}
+COLUMNS = {"users": ("users",), "producers": MAKERS, "treasury": TREASURY, "rents": RENTS}
 STILL = 5e-4  # a relative change of price below it is none
 
 
@@ -78,6 +77,7 @@ def account(
     shares: Shares | None = None,
     quotations: Iterable[Quotation] = (),
     digests: Mapping[str, str] | None = None,
+    legal: str = "",
 ) -> str:
     """The account of a study, a hundred columns wide.
 
@@ -89,11 +89,13 @@ def account(
     scenario : what was changed before the runs, in a sentence; empty where nothing was
     shares : what each instrument does of it, where that was asked for
     digests : what names the agreement, the world and the result
+    legal : what the legal screen found, in a sentence or two; empty where it was not run
     quotations : observed prices that those of the status quo are set beside
     """
     names = names or Names()
     parts = [
         _finding(study, names),
+        section("Promises made already", paragraph(legal, indent=2)) if legal else "",
         section("Scenario", paragraph(scenario, indent=2)) if scenario else "",
         _heading(study),
         tonnes_gained(study.outcomes["agreement"], ROUTES),

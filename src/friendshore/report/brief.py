@@ -11,9 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from friendshore.errors import InputRefused, did_you_mean
-from friendshore.headline import CODE, RENTS, TREASURY
+from friendshore.headline import CODE, MAKERS, RENTS, TREASURY
 from friendshore.instruments.names import ALIASES
+from friendshore.instruments.plant import NewPlants
+from friendshore.report.words import NONE
 
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
@@ -160,7 +164,7 @@ def brief(
             _who_pays(study, words),
             _answers(study, words, view),
             _breaks(words, screening),
-            _unknown(study, words),
+            _unknown(study, words, deal),
         ),
         footer=_footer(study, words, digests or {}),
     )
@@ -176,8 +180,11 @@ def _finding(study: Study, words: Words, view: View) -> str:
     if plain:
         parties, outsiders, world = (float(plain[key]) for key in ("parties_usd", "outsiders_usd", "world_usd"))
         said.append(words.say("finding.sides", parties=parties, outsiders=outsiders, world=world, day=study.as_of))
+    if (ends := range_of(study, "side", "parties")) is not None:
+        said.append(words.say("finding.range", n=study.readings, low=ends[0], high=ends[1]))
     if view.code:
         said.append(words.say("finding.view", place=view.code, usd=_sum(totals, view.accounts)))
+        said += _view_range(study, words, view)
     levied = float(study.levies["levy_usd"].sum())
     bind = sorted({row["good"] for row in study.floors.iter_rows(named=True) if row["binds"]})
     goods = sorted(set(study.floors["good"]))
@@ -188,6 +195,39 @@ def _finding(study: Study, words: Words, view: View) -> str:
     elif goods:
         said.append(words.say("finding.no_levy", n=len(goods)))
     return _joined(words, said)
+
+
+def _view_range(study: Study, words: Words, view: View) -> list[str]:
+    """Between what and what the view's balance lies."""
+    whole = len(view.accounts) > 1
+    ends = range_of(study, "union" if whole else "holder", view.code)
+    return [] if ends is None else [words.say("finding.view_range", low=ends[0], high=ends[1])]
+
+
+def range_of(study: Study, of: str, who: str) -> tuple[float, float, str, str] | None:
+    """The least and the most of an amount, and the readings that give them; None where that is not known."""
+    rows = study.bands.filter((pl.col("of") == of) & (pl.col("who") == who) & pl.col("low").is_not_null())
+    return rows.select("low", "high", "low_in", "high_in").row(0) if rows.height else None
+
+
+def reading(words: Words, name: str) -> str:
+    """What a reading supposes."""
+    kind, _, rest = name.partition(".")
+    if kind != "elasticities":
+        return words.say(f"reading.{name}")
+    sigma, eps = (float(scale) for scale in _scales(rest))
+    return words.say("reading.elasticities", sigma=sigma, eps=eps)
+
+
+def _scales(text: str) -> tuple[str, str]:
+    """Two numbers with a point between them and perhaps within them, as `0.5.2`.
+
+    >>> _scales("0.5.2"), _scales("1.0.5")
+    (('0.5', '2'), ('1', '0.5'))
+    """
+    parts = text.split(".")
+    first = 2 if parts[0] == "0" else 1
+    return ".".join(parts[:first]), ".".join(parts[first:])
 
 
 def _facts(study: Study, words: Words, view: View) -> str:
@@ -258,7 +298,7 @@ def _ours(study: Study, words: Words, view: View, world: World) -> Part:
     totals = by_item(study, view.accounts)
     parts = {
         "users": totals.get("users", 0.0),
-        "producers": totals.get("producers", 0.0),
+        "producers": sum(totals.get(item, 0.0) for item in MAKERS),
         "treasury": sum(totals.get(item, 0.0) for item in TREASURY),
         "rents": sum(totals.get(item, 0.0) for item in RENTS),
     }
@@ -268,6 +308,15 @@ def _ours(study: Study, words: Words, view: View, world: World) -> Part:
         said = [words.say("ours.still", who=who)]
     else:
         said = [words.say("ours.account", who=who, all=whole, **parts)]
+    ends = (
+        range_of(study, "union" if len(view.accounts) > 1 else "holder", view.code)
+        if view.code
+        else range_of(study, "side", "parties")
+    )
+    if ends is not None:
+        low, high, low_in, high_in = ends
+        where = {"low_in": reading(words, low_in), "high_in": reading(words, high_in)}
+        said.append(words.say("ours.range", low=low, high=high, n=study.readings, **where))
     if view.union:
         union = by_country(study)
         said.append(
@@ -362,15 +411,30 @@ def _group_table(study: Study, words: Words) -> tuple[Table, ...]:
     shown.sort(key=lambda g: (-max(abs(v) for v in sums[g].values()), g))
     if not shown:
         return ()
+    sides = ("parties", "outside")
     rows = [
-        (words.group(g), *(words.millions(sums[g][w], sign=True) for w in ("parties", "outside")), words.millions(sum(sums[g].values()), sign=True))
+        (
+            words.group(g),
+            *(_ranged(study, words, sums[g][w], "group", f"{g}, {w}") if w in sums[g] else NONE for w in sides),
+            words.millions(sum(sums[g].values()), sign=True),
+        )
         for g in shown
-    ]  # fmt: skip
-    every = [sum(held[w] for held in sums.values()) for w in ("parties", "outside")]
+    ]
+    every = [_ranged(study, words, sum(held[w] for held in sums.values()), "side", w) for w in sides]
     whole = sum(v for held in sums.values() for v in held.values())
-    rows.append((words.say("groups.all"), *(words.millions(v, sign=True) for v in (*every, whole))))
+    rows.append((words.say("groups.all"), *every, _ranged(study, words, whole, "side", "world")))
     head = ("groups.head", "groups.parties", "groups.outside", "groups.world")
     return (Table(tuple(words.say(key) for key in head), tuple(rows), words.say("groups.note")),)
+
+
+def _ranged(study: Study, words: Words, usd: float, of: str, who: str) -> str:
+    """An amount in millions, with its range where that is known."""
+    ends = range_of(study, of, who)
+    shown = words.millions(usd, sign=True)
+    if ends is None:
+        return shown
+    low, high = (words.millions(end, sign=True) for end in ends[:2])
+    return words.say("groups.ranged", usd=shown, low=low, high=high)
 
 
 # -- answers from outside -------------------------------------------------------------------------------------------------
@@ -451,10 +515,11 @@ def _breaks(words: Words, screening: Screening | None) -> Part:
     return Part("breaks", question, tuple(said), (Table(head, tuple(rows[:ARTICLES]), text=(0, 1, 2)),))
 
 
-def _unknown(study: Study, words: Words) -> Part:
+def _unknown(study: Study, words: Words, deal: Agreement) -> Part:
     settings = study.outcomes["agreement"].settings
+    builds = any(isinstance(clause, NewPlants) for clause in deal.clauses)
     said = [
-        words.say("unknown.dates", day=study.as_of),
+        words.say("unknown.dates_plants" if builds else "unknown.dates", day=study.as_of),
         words.say("unknown.horizon", years=study.horizon),
         _invented(study, words),
         words.say("unknown.measures"),
@@ -465,6 +530,7 @@ def _unknown(study: Study, words: Words) -> Part:
     if study.licence_forms.height:
         sums = {key: float(study.licence_forms[key].sum()) for key in ("rent_usd_as_quota", "rent_usd_as_tax")}
         said.append(words.say("unknown.licences", quota=sums["rent_usd_as_quota"], tax=sums["rent_usd_as_tax"]))
+    said.append(words.say("unknown.range", n=study.readings) if study.readings > 1 else words.say("unknown.no_range"))
     if study.kendall_tau_min is None:
         said.append(words.say("unknown.stability_not_run"))
     else:

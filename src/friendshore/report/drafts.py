@@ -222,11 +222,24 @@ def traced(found: Trace) -> str:
     def shown(value: float) -> str:
         return millions(value, sign=True, digits=4) if money else figure(value, 6, places=3)
 
-    head = f"{found.number} = {shown(found.value)} {unit}.  {found.equation}   [mathematics, section {found.section}]"
+    page = f"mathematics, section {found.section}" if found.section.isdigit() else found.section
+    head = f"{found.number} = {shown(found.value)}{' ' if unit else ''}{unit}.  {found.equation}   [{page}]"
     rows = [[part.name, shown(part.value), part.symbol] for part in found.parts]
     width = max((len(row[2]) for row in rows), default=0)
     total = ["all", shown(sum(part.value for part in found.parts)), "".ljust(width)]
     table = grid(["", unit, "".ljust(width)], [[*row[:2], row[2].ljust(width)] for row in rows] + [total], indent=0)
-    sources = [f"{part.symbol}: {part.source}" for part in found.parts if part.source]
-    notes = [*found.notes, *dict.fromkeys(sources)]
+    read = [f"{part.name}: {part.source}" for part in found.parts if part.source]
+    told = [] if any(note.startswith("Clause ") for note in found.notes) else [_clause(each) for each in found.clauses]
+    sources = [
+        f"{row['id']}: {row['publisher']}, {row['title']}{', ' + row['url'] if row['url'] else ''}"
+        for row in found.sources
+    ]
+    notes = [*found.notes, *told, *dict.fromkeys(read), *(["Sources."] if sources else []), *sources]
     return "\n\n".join([head, table, *(["\n".join(paragraph(note) for note in notes)] if notes else [])]) + "\n"
+
+
+def _clause(told: dict[str, Any]) -> str:
+    """A clause with its article, its sources and whether its level was invented."""
+    named = f"Clause {told['id']}{', ' + told['article'] if told['article'] else ''}{', ' + told['title'] if told['title'] else ''}"
+    titles = "; ".join(source["title"] for source in told["sources"]) or "no source"
+    return f"{named}: {titles}{'. Illustrative: ' + told['rule'] if told['illustrative'] else ''}."

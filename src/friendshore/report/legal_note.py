@@ -7,7 +7,7 @@ alone and are the same on every machine.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from friendshore.errors import InputRefused
 from friendshore.law.screen.judge import Finding, Screening
+from friendshore.law.screen.law import shipped
 from friendshore.law.screen.obligations import GRADES
 from friendshore.law.screen.text import CONFIDENCE
 from friendshore.report.legal import REPAIRS
-from friendshore.report.typography import counted, listed
+from friendshore.report.typography import counted, figure, listed, millions
 
 FORMS = (".html", ".docx")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every part, so that the same findings make the same bytes
@@ -49,6 +50,15 @@ def blocks(found: Screening, names: Callable[[str], str]) -> Iterator[Block]:
     yield Block("This is a screen and no legal advice.")
     for name in dict.fromkeys(one.obligation for one in found.findings):
         yield from _obligation([one for one in found.findings if one.obligation == name], names)
+    yield from _levies(found, names)
+    yield from _powers(found, names)
+    if found.unions:
+        yield Block("Kept from it by a customs union", 2)
+        for sentence in found.unions:
+            yield Block(f"{sentence}.")
+    if found.untouched:
+        yield Block("Looked at, and met by no clause", 2)
+        yield Block("; ".join(rule_names(found.untouched)) + ".")
     if found.sources:
         yield Block("Sources", 2)
         for key, title in found.sources:
@@ -56,6 +66,47 @@ def blocks(found: Screening, names: Callable[[str], str]) -> Iterator[Block]:
     yield Block("Not examined", 2)
     for sentence in (*found.outside, *found.not_examined):
         yield Block(sentence)
+
+
+def _levies(found: Screening, names: Callable[[str], str]) -> Iterator[Block]:
+    """What each origin pays where the agreement adds to it, against the bound rate."""
+    added = [row for row in found.levies if row.ave_pct > row.duty_before_pct + 1e-6]
+    if added:
+        yield Block("Duty and levy against the bound rate", 2)
+    for row in added:
+        bound = "the bound rate is not known"
+        if row.bound_high_pct is not None and row.over_points is not None:
+            bound = f"{row.bound_high_pct:.1f} % bound ({row.binding}), {abs(row.over_points):.1f} points "
+            bound += "above it" if row.over_points > 0 else "below it"
+        yield Block(
+            f"{row.clause}, {names(row.territory)}, {row.good} from {names(row.exporter)}: {row.ave_pct:.1f} % of customs value "
+            f"after {row.duty_before_pct:.1f} % before; {bound}; levy {millions(row.levy_usd)} m USD a year.",
+            0,
+            (f"Cleared market at {found.day.isoformat()}; trade of the base year {figure(row.base_t, 3)} t.",),
+        )
+
+
+def _powers(found: Screening, names: Callable[[str], str]) -> Iterator[Block]:
+    """Who may act, under which law, and how long it takes."""
+    powers = dict.fromkeys(power for finding in found.findings for power in finding.powers)
+    if powers:
+        yield Block("Who may act", 2)
+    for power in powers:
+        level = "a member state alone" if power.level == "member_state" else "the party"
+        acts = listed(sorted({one.act.replace("_", " ") for one in found.findings if power in one.powers}))
+        lead = f" Lead time: {power.lead_time}." if power.lead_time else ""
+        note = f" {power.note}" if power.note else ""
+        yield Block(
+            f"{names(power.party)}, {level}: {power.may} ({acts}). {power.by}; {power.statute}.{lead}{note}",
+            0,
+            (f"{CONFIDENCE[power.confidence]}: {listed(power.source)}.",),
+        )
+
+
+def rule_names(ids: Iterable[str]) -> list[str]:
+    """What obligations are called; an id that does not ship stands for itself."""
+    held = shipped().obligations
+    return list(dict.fromkeys(held[key].name if key in held else key for key in ids))
 
 
 def _obligation(found: list[Finding], names: Callable[[str], str]) -> Iterator[Block]:
@@ -78,7 +129,7 @@ def _obligation(found: list[Finding], names: Callable[[str], str]) -> Iterator[B
     if first.argument_against:
         yield Block(f"Against it: {first.argument_against}")
     for each in dict.fromkeys(each for one in found for each in one.defences):
-        yield Block(f"{each.article}, {each.name}: {each.standing}. {each.because}")
+        yield Block(f"{each.article[:1].upper()}{each.article[1:]}, {each.name}: {each.standing}. {each.because}")
     for dispute in first.disputes:
         where = f"{dispute.status}, {dispute.year}; {CONFIDENCE[dispute.confidence]}: {listed(dispute.source)}"
         yield Block(f"{dispute.title}. {dispute.outcome}", 0, (where,))
@@ -172,14 +223,26 @@ PARTS = (
 )
 STYLES = (
     f'{HEAD}<w:styles xmlns:w="{WORD}">'
-    '<w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/></w:style>'
+    '<w:docDefaults><w:rPrDefault><w:rPr><w:rFonts w:ascii="Georgia" w:hAnsi="Georgia" w:cs="Georgia"/><w:sz w:val="21"/>'
+    '<w:lang w:val="en-GB"/></w:rPr></w:rPrDefault></w:docDefaults>'
+    '<w:style w:type="paragraph" w:default="1" w:styleId="Normal"><w:name w:val="Normal"/>'
+    '<w:pPr><w:spacing w:after="100" w:line="264" w:lineRule="auto"/></w:pPr></w:style>'
     + "".join(
         f'<w:style w:type="paragraph" w:styleId="Heading{level}"><w:name w:val="heading {level}"/><w:basedOn w:val="Normal"/>'
-        f'<w:pPr><w:keepNext/><w:outlineLvl w:val="{level - 1}"/></w:pPr><w:rPr><w:b/><w:sz w:val="{size}"/></w:rPr></w:style>'
-        for level, size in ((1, 32), (2, 26), (3, 22))
+        f'<w:pPr><w:keepNext/><w:spacing w:before="{before}" w:after="80"/><w:outlineLvl w:val="{level - 1}"/></w:pPr>'
+        f'<w:rPr><w:b/><w:sz w:val="{size}"/></w:rPr></w:style>'
+        for level, size, before in ((1, 32, 0), (2, 26, 360), (3, 22, 200))
     )
+    + '<w:style w:type="paragraph" w:styleId="FootnoteText"><w:name w:val="footnote text"/><w:basedOn w:val="Normal"/>'
+    '<w:pPr><w:spacing w:after="20" w:line="240" w:lineRule="auto"/></w:pPr><w:rPr><w:sz w:val="17"/></w:rPr></w:style>'
     + '<w:style w:type="character" w:styleId="FootnoteReference"><w:name w:val="footnote reference"/>'
     '<w:rPr><w:vertAlign w:val="superscript"/></w:rPr></w:style></w:styles>'
+)
+
+
+PAGE = (
+    '<w:sectPr><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1418" w:right="1418" w:bottom="1418" w:left="1418" '
+    'w:header="709" w:footer="709" w:gutter="0"/></w:sectPr>'
 )
 
 
@@ -194,13 +257,14 @@ def docx(made: list[Block]) -> bytes:
         style = f'<w:pPr><w:pStyle w:val="Heading{block.level}"/></w:pPr>' if block.level else ""
         body.append(f"<w:p>{style}{runs}</w:p>")
     foot = "".join(
-        f'<w:footnote w:id="{number}"><w:p>{_reference("<w:footnoteRef/>")}{_run(" " + note)}</w:p></w:footnote>'
+        f'<w:footnote w:id="{number}"><w:p><w:pPr><w:pStyle w:val="FootnoteText"/></w:pPr>'
+        f"{_reference('<w:footnoteRef/>')}{_run(' ' + note)}</w:p></w:footnote>"
         for number, note in enumerate(notes, start=1)
     )
     parts = {
         "[Content_Types].xml": TYPES,
         "_rels/.rels": ROOT,
-        "word/document.xml": f'{HEAD}<w:document xmlns:w="{WORD}"><w:body>{"".join(body)}<w:sectPr/></w:body></w:document>',
+        "word/document.xml": f'{HEAD}<w:document xmlns:w="{WORD}"><w:body>{"".join(body)}{PAGE}</w:body></w:document>',
         "word/_rels/document.xml.rels": PARTS,
         "word/footnotes.xml": f'{HEAD}<w:footnotes xmlns:w="{WORD}">{foot}</w:footnotes>',
         "word/styles.xml": STYLES,

@@ -26,13 +26,15 @@ from friendshore.report.figures import Figure
 from friendshore.report.figures import figures as draw_all
 from friendshore.report.figures.figure import WIDTH
 from friendshore.report.figures.subject import Subject
+from friendshore.report.figures.world_map import drawn_shapes
+from friendshore.report.words.notes import said
 from friendshore.run import DEFAULT, Assumptions
 from friendshore.world.digest import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from friendshore.agreement.document import Agreement
+    from friendshore.agreement.document import Agreement, Source
     from friendshore.faces import Wedge
     from friendshore.report.words import Words
     from friendshore.study import Study
@@ -45,6 +47,13 @@ PLACES = {  # where each figure stands: behind the answer whose question it pict
     "pays": ("who_pays", "protection"),
     "answers": ("reactions",),
     "unknown": ("stability", "tornado"),
+}
+BEHIND = {  # equations behind the sentences and small tables of an answer
+    "proposed": ("levy", "delivered", "sourcing"),
+    "ours": ("gain", "users", "producers", "delivered", "dependence"),
+    "pays": ("gain", "users", "producers"),
+    "answers": ("gain", "levy"),
+    "unknown": ("sourcing", "gain"),
 }
 EQUATIONS = (
     "gain",
@@ -164,6 +173,7 @@ def _part(subject: Subject, part: Part, held: Mapping[str, Figure], last: Sequen
     if part.key == "unknown":
         said += _noted(subject)
     said += [_small(table) for table in part.tables]
+    said += _behind(subject, part.key)
     said += [_figure(subject, held[name]) for name in (*PLACES.get(part.key, ()), *last) if name in held]
     return (
         f'<section id="{part.key}" aria-labelledby="{part.key}-head">\n<h2 id="{part.key}-head">{escape(part.question)}</h2>\n'
@@ -171,12 +181,49 @@ def _part(subject: Subject, part: Part, held: Mapping[str, Figure], last: Sequen
     )
 
 
+def _behind(subject: Subject, key: str) -> list[str]:
+    """What stands behind the sentences and tables of an answer: equations, clauses, and sources of the goods that move it."""
+    if key not in BEHIND:
+        return []
+    words, deal, world = subject.words, subject.deal, subject.world
+    equations = "".join(f"<li>{escape(words.say(f'page.equation.{name}'))}</li>" for name in BEHIND[key])
+    clauses = ", ".join(f'<a href="#clause-{escape(c.id)}">{escape(c.id)}</a>' for c in deal.clauses)
+    used, goods = _sources(world), _moved(subject)
+    titles = {str(row["id"]): row for row in world.sources.iter_rows(named=True)}
+    named = dict.fromkeys(source for good in goods for source in used.get(good, ()) if source in titles)
+    sources = "".join(f"<li>{_cited(titles[name])}</li>" for name in named)
+    heads = [escape(words.say(f"page.js.{name}")) for name in ("equation", "clauses", "sources")]
+    return [
+        f'<details class="open-number"><summary>{escape(words.say("page.why_these"))}</summary>'
+        f"<p>{heads[0]}</p><ul>{equations}</ul>"
+        + (f"<p>{heads[1]}: {clauses}</p>" if clauses else "")
+        + f"<p>{heads[2]} ({escape(words.listed(map(words.good, goods)))})</p><ul>{sources}</ul></details>"
+    ]
+
+
+def _moved(subject: Subject) -> list[str]:
+    """The goods with a floor, and the four others that move the view's account most."""
+    floored = sorted(set(subject.study.floors["good"]))
+    own = subject.changes.filter(pl.col("country").is_in(sorted(subject.viewed)) & (pl.col("good") != ""))
+    most = own.group_by("good").agg(usd=pl.col("usd").sum().abs()).sort(["usd", "good"], descending=[True, False])
+    return [*floored, *(good for good in most["good"].to_list() if good not in floored)][: len(floored) + 4]
+
+
+def _cited(source: Row) -> str:
+    """A source of the world, linked where it can be read."""
+    told = escape(", ".join(str(source[name]) for name in ("publisher", "title", "year") if source[name]))
+    url = str(source["url"] or "")
+    return f'<a href="{escape(url)}" rel="noreferrer">{told}</a>' if url.startswith(("https:", "http:")) else told
+
+
 def _noted(subject: Subject) -> list[str]:
-    """The notes of the run, in the words in which it was noted."""
+    """The notes of the run; those that the reader's language has no words for, in the words in which they were noted."""
     words = subject.words
-    notes = "".join(f"<li>{escape(note)}</li>" for note in subject.study.notes)
-    lang = "" if words.lang == "en" else ' lang="en"'
-    return [f"<p>{escape(words.say('page.notes'))}</p>", f"<ul{lang}>{notes}</ul>"] if notes else []
+    items = [
+        f"<li>{escape(note.text)}</li>" if note.translated else f'<li lang="en">{escape(note.text)}</li>'
+        for note in said(words, subject.study.notes)
+    ]
+    return [f"<p>{escape(words.say('page.notes'))}</p>", f"<ul>{''.join(items)}</ul>"] if items else []
 
 
 def _small(table: Table) -> str:
@@ -288,21 +335,24 @@ def _numbers(subject: Subject) -> str:
     inside = pl.col("country").is_in(sorted(subject.at.inside))
     firm = pl.col("country").str.len_chars() > CODE
     tiles = [
-        ("parties", inside),
-        ("outside", ~inside & ~firm),
-        ("world", pl.lit(True)),
-        ("levy", pl.col("item") == "levy"),
+        ("parties", inside, ("side", "parties")),
+        ("outside", ~inside & ~firm, ("side", "outside")),
+        ("world", pl.lit(True), ("side", "world")),
+        ("levy", pl.col("item") == "levy", ("side", "levy")),
     ]
     if subject.view:
-        tiles.insert(0, ("view", pl.col("country").is_in(sorted(subject.viewed))))
-    made = [_tile(subject, name, changes.filter(which)) for name, which in tiles]
+        of = "holder" if len(subject.viewed) == 1 else "union"
+        tiles.insert(0, ("view", pl.col("country").is_in(sorted(subject.viewed)), (of, subject.view)))
+    made = [_tile(subject, name, changes.filter(which), band) for name, which, band in tiles]
+    known = subject.study.readings > 1
+    meant = f"<p>{escape(say('unknown.range', n=subject.study.readings) if known else say('unknown.no_range'))}</p>"
     return (
         f'<section id="numbers" aria-labelledby="numbers-head"><h2 id="numbers-head">{escape(say("page.numbers"))}</h2>'
-        f'<p>{escape(say("page.numbers_open"))}</p><ul class="tiles">{"".join(made)}</ul></section>'
+        f'<p>{escape(say("page.numbers_open"))}</p><ul class="tiles">{"".join(made)}</ul>{meant}</section>'
     )
 
 
-def _tile(subject: Subject, name: str, lines: pl.DataFrame) -> str:
+def _tile(subject: Subject, name: str, lines: pl.DataFrame, band: tuple[str, str]) -> str:
     words = subject.words
     label = words.say(f"page.tile.{name}", who=words.country(subject.view) if subject.view else "")
     total = float(lines["usd"].sum())
@@ -310,7 +360,8 @@ def _tile(subject: Subject, name: str, lines: pl.DataFrame) -> str:
     shown = [row for row in rows[:10] if abs(row[3]) >= STILL]
     rest = total - sum(row[3] for row in shown)
     parts = [
-        f"<li>{escape(_line(subject, country, item, good))}: {escape(words.usd(usd, True))}</li>"
+        f"<li>{escape(_line(subject, country, item, good))}: {escape(words.usd(usd, True))}"
+        f"{escape(_line_range(subject, country, item, good))}</li>"
         for country, item, good, usd in shown
     ]
     parts.append(
@@ -319,6 +370,7 @@ def _tile(subject: Subject, name: str, lines: pl.DataFrame) -> str:
     equation = words.say(f"page.equation.{'levy' if name == 'levy' else 'gain'}")
     return (
         f'<li><span class="kind">{escape(label)}</span><span class="value">{escape(words.usd(total, True))}</span>'
+        f'<span class="range">{escape(subject.range_text(*band))}</span>'
         f'<details class="open-number"><summary>{escape(words.say("page.why"))}</summary><p>{escape(equation)}</p>'
         f'<ul>{"".join(parts)}</ul><p><a href="#clauses">{escape(words.say("page.clauses"))}</a></p></details></li>'
     )
@@ -329,15 +381,21 @@ def _line(subject: Subject, country: str, item: str, good: str) -> str:
     return ", ".join(filter(None, (subject.name(country), words.item(item), words.good(good) if good else "")))
 
 
+def _line_range(subject: Subject, country: str, item: str, good: str) -> str:
+    """The range of a line, in brackets; nothing where it is not known."""
+    low, high = subject.line_ranges.get((country, item, good), (None, None))
+    return "" if low is None else f" ({subject.words.say('range.known', low=low, high=high)})"
+
+
 def _clauses(subject: Subject) -> str:
     """Every clause with its article, its sources and the rule of a level that was invented."""
     say, deal = subject.words.say, subject.deal
     rows = []
     for clause in deal.clauses:
-        titles = "; ".join(deal.sources[name].title for name in clause.source if name in deal.sources)
+        sources = "; ".join(_source(deal.sources[name]) for name in clause.source if name in deal.sources)
         rule = f"{say('page.illustrative')} {' '.join(clause.rule.split())}" if clause.illustrative else ""
-        cells = (clause.title or clause.word, clause.article, titles, rule)
-        shown = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+        cells = (escape(clause.title or clause.word), escape(str(clause.article)), sources, escape(rule))
+        shown = "".join(f"<td>{cell}</td>" for cell in cells)
         rows.append(
             f'<tr id="clause-{escape(clause.id)}"><th scope="row"><code>{escape(clause.id)}</code></th>{shown}</tr>'
         )
@@ -351,6 +409,13 @@ def _clauses(subject: Subject) -> str:
         f'<div class="scroll" tabindex="0" role="group" aria-label="{title}"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _source(source: Source) -> str:
+    """A source with whoever published it and when, linked where it can be read."""
+    told = escape(", ".join(filter(None, (source.title, source.publisher, str(source.date)))))
+    linked = source.url.startswith(("https:", "http:"))
+    return f'<a href="{escape(source.url)}" rel="noreferrer">{told}</a>' if linked else told
 
 
 def _repeat(subject: Subject, command: str) -> str:
@@ -381,15 +446,28 @@ def _data(subject: Subject, figures: Iterable[Figure]) -> str:
     lines: dict[str, list[list[Any]]] = defaultdict(list)
     for country, item, good, usd in subject.changes.iter_rows():
         if abs(usd) >= STILL:
-            lines[country].append([item, good, round(usd)])
+            ends = subject.line_ranges.get((country, item, good), ())
+            lines[country].append([item, good, round(usd), *(round(end) for end in ends)])
     used = _sources(world)
     held = {
         "lang": words.lang,
         "specs": {figure.name: {**figure.spec, "mineral": figure.mineral} for figure in figures},
+        "shapes": drawn_shapes(),
         "lines": lines,
         "say": {
             name: words.say(f"page.js.{name}")
-            for name in ("rows", "chosen", "equation", "lines", "rest", "sum", "clauses", "sources", "illustrative")
+            for name in (
+                "rows",
+                "chosen",
+                "equation",
+                "lines",
+                "rest",
+                "sum",
+                "range",
+                "clauses",
+                "sources",
+                "illustrative",
+            )
         },
         "equations": {key: words.say(f"page.equation.{key}") for key in EQUATIONS},
         "countries": {code: subject.name(code) for code in lines},

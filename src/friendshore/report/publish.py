@@ -6,7 +6,7 @@ Same inputs, same bytes: nothing here knows the hour. That the folder appears wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import polars as pl
 from friendshore.errors import InputRefused, Problem
 from friendshore.report.brief import Brief, View, brief
 from friendshore.report.tables import outcome_tables
+from friendshore.report.words.notes import said
 from friendshore.run import DEFAULT, Assumptions
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 INSTALL = "python -m pip install 'friendshore[report]'"
 EXTRA = {
     "typst": "typst", "docx": "python-docx", "xlsxwriter": "xlsxwriter", "matplotlib": "matplotlib", "plotly": "plotly",
-    "matplotlib_fontja": "matplotlib-fontja",
+    "matplotlib_fontja": "matplotlib-fontja", "pyogrio": "pyogrio",
 }  # fmt: skip
 BRIEF, MEMO, WORKBOOK, PAGE, TABLES, FIGURES = (
     "brief.pdf", "memo.docx", "workbook.xlsx", "report.html", "tables", "figures",
@@ -129,14 +130,15 @@ def write_report(
     by_name = {each.name: each for each in drawn}
     shown = [(part, by_name[name]) for part, name in SHOWN.items() if name in by_name]
     progress("setting the brief, the memo and the workbook")
-    pdf = write_brief(answers, words.lang, study.as_of, [(part, each.svg(), each.title) for part, each in shown])
+    small = [(part, replace(each, notes=_short(study, words)).svg(), each.title) for part, each in shown]
+    pdf = write_brief(answers, words.lang, study.as_of, small)
     (folder / BRIEF).write_bytes(pdf)
     memo = write_memo(
         answers,
         words,
         study.as_of,
         [(part, each.png(), each.title) for part, each in shown],
-        study.notes,
+        [note.text for note in said(words, study.notes)],
     )
     (folder / MEMO).write_bytes(memo)
     book = write_workbook(
@@ -154,6 +156,11 @@ def write_report(
         world=world, deal=deal, assume=assume, shocks=shocks, figures=drawn, answers=answers, command=command,
     )  # fmt: skip
     return Published(answers, _write_tables(folder, study, drawn, screening))
+
+
+def _short(study: Study, words: Words) -> tuple[str, ...]:
+    """What stands below a figure of the brief, whose text says the rest."""
+    return (words.say("range.short", n=study.readings),) if study.readings > 1 else ()
 
 
 def findings(screening: Screening) -> pl.DataFrame:

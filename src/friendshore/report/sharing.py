@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CELL = 8  # columns of a figure
 STILL = 500.0  # USD below which a row is left out
+LEFT = "residual"  # what a path leaves of a figure
 HEADLINES = {  # measure: what it is called in the table
     "gain_of_parties": "the parties",
     "gain_of_users": "  their users",
@@ -43,16 +44,14 @@ def sharing(shares: Shares, names: Names, parties: Sequence[str]) -> str:
     shown = [row for row in rows if _moves(shares, row[0])]
     if not shown:
         return section("What each instrument does", "  Nothing: no figure moves by as much as a thousand dollars.")
-    parts = list(shares.parts)
+    columns = [*shares.parts, *([LEFT] if shares.method == "path" else []), "all"]
     tables = []
-    for some in _abreast(parts, max(len(words) for _, words in shown)):
-        last = some[-1] == parts[-1]
+    for some in _abreast(columns, max(len(words) for _, words in shown)):
         body = []
         for name, words in shown:
-            held = shares.of(name)
-            cells = [millions(held[part], sign=True) for part in some]
-            body.append([words, *cells, *([millions(shares.total[name], sign=True)] if last else [])])
-        tables.append(grid(["USD million a year", *some, *(["all"] if last else [])], body))
+            held = {**shares.of(name), LEFT: shares.residuals[name], "all": shares.total[name]}
+            body.append([words, *(millions(held[column], sign=True) for column in some)])
+        tables.append(grid(["USD million a year", *some], body))
     short = _short(shares)
     return section(
         "What each instrument does",
@@ -65,12 +64,12 @@ def sharing(shares: Shares, names: Names, parties: Sequence[str]) -> str:
 def _abreast(parts: Sequence[str], label: int) -> list[list[str]]:
     """The parts in runs that fit beside one another on a page, behind labels of a width."""
     runs: list[list[str]] = [[]]
-    left = WIDTH - label - CELL
+    left = WIDTH - label
     for part in parts:
         wide = max(len(part), CELL) + 2
         if runs[-1] and wide > left:
             runs.append([])
-            left = WIDTH - label - CELL
+            left = WIDTH - label
         runs[-1].append(part)
         left -= wide
     return runs
@@ -83,14 +82,18 @@ def _moves(shares: Shares, name: str) -> bool:
 def _how(shares: Shares) -> str:
     what = "clause" if shares.by == "clause" else "kind of instrument"
     many = counted(len(shares.parts), what, "clauses" if shares.by == "clause" else "kinds of instrument")
-    text = f"What a {what} adds, averaged over every order in which the {many} may be agreed (Shapley value): "
-    if shares.method == "exact":
-        text += f"exact, from {2 ** len(shares.parts):,} combinations."
+    if shares.method == "shapley":
+        text = (
+            f"What a {what} adds, averaged over every order in which the {many} may be agreed (Shapley value): exact, "
+            f"from {2 ** len(shares.parts):,} combinations."
+        )
     else:
-        text += f"from {shares.orders} orders drawn, each with its reverse."
-        name = "gain_of_parties"
-        worst = max(shares.table.filter(shares.table["figure"] == name)["standard_error"].to_list(), default=0.0)
-        text += f" The largest standard error in what the parties gain is USD {figure(worst / 1e6, 2)} million."
+        text = (
+            f"What a {what} adds along the path on which the {many} grow together from nothing to the whole (Aumann and "
+            f"Shapley): an integral over {shares.nodes} points."
+        )
+        left = max((abs(shares.residuals[name]) for name in HEADLINES), default=0.0)
+        text += f" The largest residual of a headline figure is USD {figure(left / 1e6, 2)} million."
     return text + f" The shares add to the whole change to {shares.residual:.0e} of it."
 
 

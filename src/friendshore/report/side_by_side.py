@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from friendshore.report.sharing import HEADLINES
 from friendshore.report.typography import WIDTH, figure, grid, millions, paragraph, percent, section
-from friendshore.side_by_side import PARTIES
+from friendshore.side_by_side import OUTSIDER_PCT, PARTIES
 
 if TYPE_CHECKING:
     from friendshore.report.account import Names
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STILL = 500.0  # USD below which a row is left out
 SHOWN = 12  # countries and goods that are named
 STIRS = 5e-3  # a part by which something moves before it is named
-LIMIT = 65.0  # per cent that no outsider should supply more of, as the EU's benchmark has it
+RESIDUAL = "residual of the path"
 Row = tuple[str, list[str]]
 
 
@@ -44,7 +44,7 @@ def side_by_side(found: Sides, names: Names) -> str:
             [
                 *_money(_same(_keys(sides, "groups")), sides, lambda side, key: side.groups.get(key, 0.0)),
                 (
-                    "foreign sellers (makers and licence owners outside)",
+                    "foreign sellers (makers, licences, offtakes outside)",
                     [millions(sum(side.sellers.values()), sign=True) for side in sides],
                 ),
             ],
@@ -55,7 +55,9 @@ def side_by_side(found: Sides, names: Names) -> str:
         _table("The European Union's benchmarks, goods that reach them", sides, _benchmarks(sides)),
         _table("Concentration of origins (Herfindahl-Hirschman), import reliance in %", sides, _concentration(sides)),
         _table(
-            f"Largest outside supplier, % of what the parties take (over {LIMIT:g} marked !)", sides, _suppliers(sides)
+            f"Largest outside supplier, % of what the parties take (over {OUTSIDER_PCT:g} marked !)",
+            sides,
+            _suppliers(sides),
         ),
     ]
     parts[-1:-1] = [_table("The European Union's supply risk, as the Commission counts it", sides, _risk(sides))]
@@ -147,8 +149,12 @@ def _goods(sides: Sequence[Side]) -> list[Row]:
 
 
 def _instruments(sides: Sequence[Side]) -> list[Row]:
+    """What each kind adds, then what a path leaves unshared, so that the column adds to what the parties gain."""
     held = [side.shares.of("gain_of_parties") if side.shares else {} for side in sides]
-    kinds = list(dict.fromkeys(kind for each in held for kind in each))
+    for each, side in zip(held, sides, strict=True):
+        if side.shares is not None and side.shares.method == "path":
+            each[RESIDUAL] = side.shares.residuals["gain_of_parties"]
+    kinds = sorted(dict.fromkeys(kind for each in held for kind in each), key=lambda kind: kind == RESIDUAL)
     return [(kind, [millions(each[kind], sign=True) if kind in each else "" for each in held]) for kind in kinds]
 
 
@@ -163,10 +169,9 @@ def _benchmarks(sides: Sequence[Side]) -> list[Row]:
 
 
 def _concentration(sides: Sequence[Side]) -> list[Row]:
-    """Goods whose concentration moves by a point in a hundred, with the reliance on imports beside it."""
-    goods = sorted(
-        {name.partition(".")[2] for side in sides for name in side.supply if name.startswith("concentration.")}
-    )
+    """Goods by stage whose concentration moves by a point in a hundred, with the reliance on imports beside it."""
+    stages = {good: stage for side in sides for stage, good in side.dependence.select("stage", "good").iter_rows()}
+    goods = list(stages)
     rows: list[Row] = []
     for good in goods:
         pairs = [side.supply.get(f"concentration.{good}", (0.0, 0.0)) for side in sides]
@@ -177,24 +182,28 @@ def _concentration(sides: Sequence[Side]) -> list[Row]:
             f"{before:,.0f}→{after:,.0f}, {percent(held / 100)}"
             for (before, after), held in zip(pairs, reliance, strict=True)
         ]
-        rows.append((good, cells))
+        rows.append((f"{stages[good]}: {good}", cells))
     return rows
 
 
 def _suppliers(sides: Sequence[Side]) -> list[Row]:
-    goods = sorted(
-        {name.partition(".")[2] for side in sides for name in side.supply if name.startswith("largest_supplier.")}
-    )
+    """Goods whose largest outside supplier moves or stands above the limit, with who it is under the agreement."""
+    held = [{row["good"]: row for row in side.dependence.iter_rows(named=True)} for side in sides]
     rows: list[Row] = []
-    for good in goods:
-        pairs = [side.supply.get(f"largest_supplier.{good}", (0.0, 0.0)) for side in sides]
-        if all(abs(after - before) < 0.05 for before, after in pairs):
-            continue
-        cells = [
-            f"{percent(before / 100)}→{percent(after / 100)}{'!' if after > LIMIT else ' '}" for before, after in pairs
-        ]
-        rows.append((good, cells))
+    for good in sorted({good for each in held for good in each}):
+        each = [one.get(good) for one in held]
+        if any(row and (_moves(row) or row["over_limit_after"]) for row in each):
+            rows.append((good, [_supplier(row) if row else "" for row in each]))
     return rows
+
+
+def _moves(row: dict[str, Any]) -> bool:
+    return abs(float(row["largest_share_pct_after"]) - float(row["largest_share_pct_before"])) >= 0.05
+
+
+def _supplier(row: dict[str, Any]) -> str:
+    first, second = (percent(row[f"largest_share_pct_{when}"] / 100) for when in ("before", "after"))
+    return f"{first}→{second}{'!' if row['over_limit_after'] else ' '} {row['largest_outsider_after']}"
 
 
 def _users(sides: Sequence[Side]) -> list[Row]:
@@ -209,6 +218,15 @@ def _users(sides: Sequence[Side]) -> list[Row]:
     areas = sorted({area for _, area in keys})
     sums = [{area: sum(v for (_, a), v in each.items() if a == area) for area in areas} for each in usd]
     return rows + [(f"all: {area}", [millions(each[area], sign=True) for each in sums]) for area in areas]
+
+
+def _unpublished(sides: Sequence[Side]) -> list[str]:
+    """The goods whose use is published in part, or not at all."""
+    held = {row["good"]: row for side in sides for row in side.uses.iter_rows(named=True)}
+    part = [f"{good} ({percent(row['published'])} %)" for good, row in sorted(held.items()) if row["known"] == "part"]
+    none = [good for good, row in sorted(held.items()) if row["known"] == "not known"]
+    said = [f"Their use is published in part of {', '.join(part)}."] if part else []
+    return said + ([f"It is not known of {', '.join(none)}."] if none else [])
 
 
 def _risk(sides: Sequence[Side]) -> list[Row]:
@@ -339,6 +357,7 @@ def _change(pair: tuple[float | None, float | None] | None) -> str:
 def _caveats(sides: Sequence[Side]) -> str:
     said = [
         "Uses by industry are those of the European Union, applied everywhere.",
+        *_unpublished(sides),
         "A product's cost is that of its minerals alone, at what buyers pay on average; - where they take none of one.",
         "Supply risk takes substitution as nought, so it is an upper bound.",
     ]

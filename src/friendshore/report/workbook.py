@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from friendshore.headline import CODE, RENTS, TREASURY
+from friendshore.headline import CODE, MAKERS, RENTS, TREASURY
+from friendshore.report.brief import reading
+from friendshore.report.words.notes import said
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,6 +106,7 @@ def write_workbook(
         _plain(words, "protection", study.protection, {"good": "good", "stage": "stage"}),
         _licences(study, words),
         _plain(words, "stability", study.stability, {"country": "country"}),
+        _ranges(study, words),
         _data(study, words),
     ]
     if findings is not None:
@@ -121,7 +124,7 @@ def write_workbook(
 
 KINDS: dict[str, tuple[str, ...]] = {
     "users": ("users",),
-    "producers": ("producers",),
+    "producers": MAKERS,
     "treasury": TREASURY,
     "rents": RENTS,
 }
@@ -349,6 +352,43 @@ def _data(study: Study, words: Words) -> Sheet:
     return Sheet("data", words.say("sheet.data.title"), words.say("sheet.money"), columns)
 
 
+SPANNED = (
+    "side",
+    "union",
+    "group",
+    "holder",
+)  # whose ranges have a sheet; those of lines stand in a table of their own
+
+
+def _ranges(study: Study, words: Words) -> Sheet:
+    """The least and the most of every amount over the readings, and which of them give it; the width is a formula."""
+    rows = [
+        row for of in SPANNED for row in study.bands.iter_rows(named=True) if row["of"] == of and row["low"] is not None
+    ]
+    wide = [row["high"] - row["low"] for row in rows]
+    columns = (
+        Column(words.say("book.of"), [words.say(f"band.{row['of']}") for row in rows]),
+        Column(words.say("book.who"), [_spanned(words, row["of"], row["who"]) for row in rows]),
+        Column(words.say("book.usd"), [row["usd"] for row in rows], "usd"),
+        Column(words.say("book.low"), [row["low"] for row in rows], "usd"),
+        Column(words.say("book.high"), [row["high"] for row in rows], "usd"),
+        Column(words.say("book.width"), wide, "usd", lambda row: f"=E{row}-D{row}"),
+        Column(words.say("book.low_in"), [reading(words, row["low_in"]) for row in rows]),
+        Column(words.say("book.high_in"), [reading(words, row["high_in"]) for row in rows]),
+    )
+    note = words.say("unknown.range", n=study.readings) if rows else words.say("unknown.no_range")
+    return Sheet("ranges", words.say("sheet.ranges.title"), note, columns)
+
+
+def _spanned(words: Words, of: str, who: str) -> str:
+    if of == "side":
+        return words.say(f"band.side.{who}")
+    if of == "group":
+        group, _, side = who.partition(", ")
+        return words.group(group) + (f", {words.say(f'band.side.{side}')}" if side else "")
+    return words.country(who)
+
+
 def _plain(words: Words, name: str, table: pl.DataFrame, named: Mapping[str, str], title: str = "") -> Sheet:
     """A table as it is; codes in the columns of `named` are said in words."""
     say: dict[str, Callable[[str], str]] = {"good": words.good, "country": words.country, "stage": words.stage}
@@ -375,12 +415,16 @@ def _form_of(column: str, values: Sequence[Any]) -> str:
 
 
 def _notes(study: Study, words: Words) -> Sheet:
-    said = [note.replace("\u202f", " ") for note in study.notes]
+    notes = list(study.notes)
     for name in ("before", "agreement"):
         for good, country, low, high in study.outcomes[name].undetermined:
-            said.append(f"{name}: the price of {good} in {country} lies anywhere from {low:,.0f} to {high:,.0f} USD/t.")
+            run = study.outcomes[name].name
+            notes.append(f"{run}: the price of {good} in {country} lies anywhere from {low:,.0f} to {high:,.0f} USD/t.")
     return Sheet(
-        "notes", words.say("sheet.notes.title"), words.say("sheet.notes.note"), (Column(words.say("book.note"), said),)
+        "notes",
+        words.say("sheet.notes.title"),
+        words.say("sheet.notes.note"),
+        (Column(words.say("book.note"), [note.text.replace("\u202f", " ") for note in said(words, notes)]),),
     )
 
 

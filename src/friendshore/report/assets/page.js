@@ -15,10 +15,13 @@
     const own = new Set(spec.data.map(t => t.meta && t.meta.mineral).filter(Boolean));
     return own.has(mineral.value) ? mineral.value : spec.mineral;
   };
-  const narrowed = spec => spec.data.map(trace => {
-    const t = { ...trace, meta: undefined };
-    if (trace.meta && trace.meta.mineral) t.visible = trace.meta.mineral === chosenIn(spec);
-    const code = country.value;
+  // Of the traces those of the mineral chosen; a country's shape is held once for all maps. `pick` is what a click on it chooses.
+  const narrowed = spec => spec.data.filter(trace => !(trace.meta && trace.meta.mineral) || trace.meta.mineral === chosenIn(spec)).map(trace => {
+    const t = { ...trace, meta: undefined, visible: true };
+    const code = country.value, about = trace.meta || {};
+    if (about.shape) [t.x, t.y] = data.shapes[about.shape];
+    if (about.code && code) t.opacity = about.code === code ? 1 : 0.35;
+    if (about.by === "country") t.pick = about.code ? [about.code] : trace.ids;
     if (code && trace.ids && trace.meta && trace.meta.by !== "good" && trace.marker) {
       const hit = trace.ids.map(id => id.split(" ").includes(code));
       if (hit.some(Boolean)) {
@@ -28,15 +31,17 @@
     delete t.ids;
     return t;
   });
-  // Room for the figures beside the bars, which Plotly does not leave by itself.
-  const roomy = (traces, layout, part) => {
-    const ends = {};
-    traces.filter(t => t.type === "bar" && t.orientation === "h" && t.text).forEach(t => {
+  // Room for the figures beside the bars, which Plotly does not leave by itself: as much as the longest of them takes.
+  const roomy = (traces, layout, plot) => {
+    const ends = {}, letters = {};
+    traces.filter(t => (t.type === "bar" && t.orientation === "h") || (t.mode === "text" && typeof (t.y || [])[0] === "string")).forEach(t => {
       const name = (t.xaxis || "x").replace("x", "xaxis");
       ends[name] = [0, 0, ...(ends[name] || []), ...t.x];
+      letters[name] = Math.max(letters[name] || 0, ...[].concat(t.text || "").map(text => String(text).length));
     });
     for (const [name, values] of Object.entries(ends)) {
-      const low = Math.min(...values), high = Math.max(...values), pad = part * (high - low || 1);
+      const low = Math.min(...values), high = Math.max(...values);
+      const taken = Math.min(0.55, 6.6 * letters[name] / (0.68 * plot.clientWidth)), pad = taken / (1 - taken) * (high - low || 1);
       if (!(layout[name] || {}).range) {
         layout[name] = { ...layout[name], range: [low < 0 ? low - pad : low, high > 0 ? high + pad : high] };
       }
@@ -50,14 +55,17 @@
     });
     return lines.join("<br>");
   };
+  const isMap = traces => traces.some(t => t.fill === "toself");
   const narrow = (traces, layout, plot) => {
     layout.font = { ...layout.font, size: 10.5 };
     layout.margin = { ...layout.margin, l: 4, r: 10 };
     const long = traces.some(t => t.y && t.y.some(v => typeof v === "string" && v.length > 34));
     if (long) layout.height = Math.round(layout.height * 1.35);
-    const map = traces.some(t => t.fill === "toself");
-    if (map) layout.height = Math.round(plot.clientWidth * 0.47);
+    const map = isMap(traces);
+    if (map) layout.height = Math.round(plot.clientWidth * 0.47) + layout.margin.b;
     traces.forEach(t => {
+      if (map && t.mode === "text") t.visible = false;
+      if (map && t.line && !t.fill) t.line = { ...t.line, width: t.line.width / 2 };
       if (map && t.marker) {
         t.mode = "markers";
         const size = t.marker.size, part = plot.clientWidth / 960;
@@ -68,17 +76,34 @@
     Object.keys(layout).filter(name => name.startsWith("xaxis") && layout[name].title && layout[name].title.text).forEach(name => {
       layout[name] = { ...layout[name], title: { ...layout[name].title, text: broken(layout[name].title.text, 30) } };
     });
+    if (layout.yaxis && layout.yaxis.ticktext) layout.yaxis = { ...layout.yaxis, ticktext: layout.yaxis.ticktext.map(name => broken(name)) };
     if (layout.yaxis && layout.yaxis.categoryarray) layout.yaxis = { ...layout.yaxis, categoryarray: layout.yaxis.categoryarray.map(name => broken(name)) };
+  };
+  // A click on a country's shape, mark or bar picks it; a second one lets it go.
+  const pickBy = plot => {
+    plot.listens = true;
+    plot.on("plotly_click", event => {
+      const point = event.points[0], codes = plot.picks[point.curveNumber];
+      if (!codes) return;
+      const code = (codes.length === 1 ? codes[0] : codes[point.pointNumber] || "").split(" ")[0];
+      if (![...country.options].some(one => one.value === code)) return;
+      country.value = country.value === code ? "" : code;
+      choose();
+    });
   };
   const draw = plot => {
     const spec = data.specs[plot.dataset.figure];
     const layout = { ...spec.layout };
     if (spec.heights) layout.height = spec.heights[chosenIn(spec)] || layout.height;
+    Object.entries((spec.axes || {})[chosenIn(spec)] || {}).forEach(([name, own]) => { layout[name] = { ...layout[name], ...own }; });
     const traces = narrowed(spec), small = plot.clientWidth < 560;
-    roomy(traces, layout, small ? 0.32 : 0.1);
+    roomy(traces, layout, plot);
     if (small) narrow(traces, layout, plot);
     plot.style.minHeight = `${layout.height}px`;
+    const picks = traces.map(t => { const codes = t.pick; delete t.pick; return codes; });
+    plot.picks = picks;
     Plotly.react(plot, traces, layout, plain).then(() => {
+      if (!plot.listens) pickBy(plot);
       plot.querySelectorAll(".modebar-btn").forEach(b => b.setAttribute("aria-label", b.dataset.title || ""));
     });
     shown.add(plot);
@@ -161,7 +186,7 @@
   };
   const linesOf = (codes, goods) => {
     let rows = [];
-    codes.forEach(code => (data.lines[code] || []).forEach(([item, good, usd]) => rows.push([code, item, good, usd])));
+    codes.forEach(code => (data.lines[code] || []).forEach(line => rows.push([code, ...line])));
     if (goods.length) rows = rows.filter(row => goods.includes(row[2]));
     return rows.sort((a, b) => Math.abs(b[3]) - Math.abs(a[3]));
   };
@@ -185,8 +210,9 @@
       body.append(element("h3", say.lines));
       const total = lines.reduce((sum, line) => sum + line[3], 0);
       const kept = lines.slice(0, 12), rest = lines.slice(12).reduce((sum, line) => sum + line[3], 0);
-      body.append(listed(kept, ([code, item, good, value]) =>
-        element("li", `${data.countries[code] || code}, ${data.items[item] || item}${good ? ", " + (data.goods[good] || good) : ""}: ${usd(value)}`)));
+      body.append(listed(kept, ([code, item, good, value, low, high]) =>
+        element("li", `${data.countries[code] || code}, ${data.items[item] || item}${good ? ", " + (data.goods[good] || good) : ""}: ${usd(value)}`
+          + (low === undefined ? "" : ` (${say.range.replace("{low}", usd(low)).replace("{high}", usd(high))})`))));
       if (lines.length > 12) body.append(element("p", say.rest.replace("{n}", lines.length - 12).replace("{usd}", usd(rest))));
       body.append(element("p", say.sum.replace("{usd}", usd(total))));
     }

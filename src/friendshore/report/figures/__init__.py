@@ -74,5 +74,11 @@ def figures(
     )
     drawn = (module.draw(subject) for module in order)
     return [
-        replace(figure, title=figure.title[:1].upper() + figure.title[1:]) for figure in drawn if figure is not None
-    ]
+        replace(figure, title=_begun(figure.title), notes=tuple(map(_begun, figure.notes)))
+        for figure in drawn if figure is not None
+    ]  # fmt: skip
+
+
+def _begun(sentence: str) -> str:
+    """A sentence with its first letter as sentences begin."""
+    return sentence[:1].upper() + sentence[1:]

@@ -80,34 +80,34 @@ class Figure:
         lower = 1.0 - (0.12 + 0.25 * len(top)) / tall
         canvas.text(0.012, lower, "\n".join(under), size=9, color=SOFT, va="top")
         canvas.text(0.012, 0.05 / tall, "\n".join(foot), size=7, color=SOFT, va="bottom", linespacing=1.25)
-        canvas.draw_without_rendering()
+        _laid_out(canvas)
         canvas.set_layout_engine(None)  # laid out: saving draws it once, not twice
         return canvas
 
     def svg(self) -> bytes:
         """The drawing for paper as SVG: outlines of letters, so that no font is needed to read it."""
-        return self._drawn["svg"]
+        return self._drawn("svg", metadata={"Title": self.title, "Date": None, "Creator": "Friendshore"})
 
-    def png(self) -> bytes:
-        """The drawing for paper as PNG, 144 dots to the inch."""
-        return self._drawn["png"]
+    def png(self, dots: int = DOTS) -> bytes:
+        """The drawing for paper as PNG, with so many dots to the inch."""
+        return self._drawn("png", metadata={"Title": self.title, "Software": "Friendshore"}, dpi=dots)
 
     @cached_property
-    def _drawn(self) -> dict[str, bytes]:
+    def _kept(self) -> dict[tuple[str, int], bytes]:
+        """What was drawn already: of a kind, with so many dots."""
+        return {}
+
+    def _drawn(self, kind: str, dpi: int = DOTS, **how: Any) -> bytes:
         import matplotlib as mpl
 
-        about: dict[str, dict[str, Any]] = {
-            "svg": {"metadata": {"Title": self.title, "Date": None, "Creator": "Friendshore"}},
-            "png": {"metadata": {"Title": self.title, "Software": "Friendshore"}, "dpi": DOTS},
-        }
-        drawn = {}
-        with mpl.rc_context(style(self.lang)):  # type: ignore[arg-type]
-            for kind, how in about.items():
-                held = io.BytesIO()
+        if (kind, dpi) not in self._kept:
+            held = io.BytesIO()
+            if kind == "png":
+                how["dpi"] = dpi
+            with mpl.rc_context(style(self.lang)):  # type: ignore[arg-type]
                 self.static.savefig(held, format=kind, **how)
-                drawn[kind] = held.getvalue()
-        drawn["svg"] = _numbered(drawn["svg"])
-        return drawn
+            self._kept[kind, dpi] = _numbered(held.getvalue()) if kind == "svg" else held.getvalue()
+        return self._kept[kind, dpi]
 
 
 def style(lang: str) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def style(lang: str) -> dict[str, Any]:
         "font.size": 8.5, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": RULE, "xtick.color": INK,
         "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5,
         "axes.titleweight": _weight(lang), "axes.titlelocation": "left", "axes.grid": False, "svg.fonttype": "path",
-        "svg.hashsalt": "friendshore", "figure.dpi": 100,
+        "svg.hashsalt": "friendshore", "hatch.linewidth": 0.45, "hatch.color": "#ffffff", "figure.dpi": 100,
     }  # fmt: skip
 
 
@@ -177,4 +177,16 @@ def _numbered(svg: bytes) -> bytes:
     found = dict.fromkeys(re.findall(rb'<clipPath id="(p[0-9a-f]+)"', svg))
     for number, name in enumerate(found, 1):
         svg = svg.replace(name, b"clip%d" % number)
-    return svg
+    return re.sub(rb' d="[^"]+"', _shorter, svg)
+
+
+def _shorter(path: re.Match[bytes]) -> bytes:
+    """A path with its coordinates to a hundredth of a point: more cannot be seen, and borders are long."""
+    return re.sub(rb"(\.\d\d)\d+", rb"\1", path[0])
+
+
+def _laid_out(canvas: Canvas) -> None:
+    """Run the layout once, without the drawing that Matplotlib does around it."""
+    engine = canvas.get_layout_engine()
+    assert engine is not None, "a canvas without a layout"
+    engine.execute(canvas)

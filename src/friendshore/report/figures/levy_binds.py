@@ -29,7 +29,9 @@ def draw(subject: Subject) -> Figure | None:
     bind = study.floors.group_by("clause", "good").agg(pl.col("binds").any(), pl.col("levy_usd").sum()).sort("clause")
     idle = [words.good(good) for _, good, binds, _ in bind.iter_rows() if not binds]
     table = study.levies.select("good", "exporter", "importer", "t", "levy_usd_t", "levy_usd", "clause")
-    notes = [words.say("figure.levy.idle", goods=words.listed(idle))] if idle else []
+    total = words.usd(float(study.levies["levy_usd"].sum()))
+    notes = [words.say("figure.levy.range", usd=total, range=subject.range_text("side", "levy")), *subject.range_note()]
+    notes += [words.say("figure.levy.idle", goods=words.listed(idle))] if idle else []
     return Figure(
         name="levy_binds",
         title=_title(subject, routes),
@@ -89,6 +91,14 @@ def _title(subject: Subject, routes: list[Route]) -> str:
     )  # fmt: skip
 
 
+def _beside(subject: Subject, route: Route) -> str:
+    """The same without its currency, beside a bar whose axis names it."""
+    words = subject.words
+    return words.say(
+        "figure.levy.beside", usd=words.millions(route[6]), t=words.number(route[4]), rate=words.number(route[5] / 1e3)
+    )
+
+
 def _said(subject: Subject, route: Route) -> str:
     words = subject.words
     return words.say(
@@ -100,7 +110,7 @@ def _screen(subject: Subject, routes: list[Route]) -> dict[str, object]:
     words = subject.words
     bars = screen.bars(
         [route[0] for route in routes], [route[6] / 1e6 for route in routes],
-        colours=[of_country(route[2]) for route in routes], labels=[words.millions(route[6]) for route in routes],
+        colours=[of_country(route[2]) for route in routes], labels=[_beside(subject, route) for route in routes],
         hover=[f"<b>{route[0]}</b><br>{_said(subject, route)}" for route in routes],
         meta={"by": "route"}, ids=[f"{route[2]} {route[3]}" for route in routes],
     )  # fmt: skip

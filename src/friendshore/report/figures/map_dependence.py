@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from friendshore.report.figures import projection, screen
+from friendshore.report.figures import world_map
 from friendshore.report.figures.figure import Figure
-from friendshore.report.figures.map_gains import LETTER, Box
-from friendshore.report.figures.palette import BANDS, INK, LAND, SOFT, of_share
+from friendshore.report.figures.palette import BANDS, of_share
+from friendshore.report.figures.world_map import Key, Land
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
-
     from friendshore.report.figures.subject import Subject
 
 LIMIT = 0.65  # of one outsider, at one stage: the benchmark of the EU's Critical Raw Materials Act for 2030
 STAGE = "refined"
-SIZE = 15.0  # pixels of a mark on the screen
 Row = dict[str, Any]
 
 
@@ -51,11 +47,13 @@ def draw(subject: Subject) -> Figure | None:
         caption=subject.caption(),
         table=pl.DataFrame(told, schema=schema, orient="row"),
         columns=heads | {"before": words.say("column.share_before"), "after": words.say("column.share_after")},
-        spec=_screen(subject, rows, mineral),
-        paint=lambda canvas: _paper(canvas, subject, shown),
-        height=6.6,
+        spec=world_map.on_screen(subject, _sets(subject, rows), _key(subject), mineral),
+        paint=lambda canvas: world_map.on_paper(
+            canvas, subject, _lands(subject, shown), _key(subject), words.say("figure.dependence.key")
+        ),
+        height=7.1,
         lang=words.lang,
-        notes=(words.say("figure.dependence.note"), words.say("figure.map.outline")),
+        notes=(words.say("figure.dependence.note"), words.say("figure.map.borders")),
         mineral=mineral,
         equations=("dependence",),
     )
@@ -102,78 +100,30 @@ def _title(subject: Subject, rows: list[Row]) -> str:
     )  # fmt: skip
 
 
-def _screen(subject: Subject, rows: list[Row], first: str) -> dict[str, Any]:
-    words, spots = subject.words, projection.places()
-    traces = []
-    for mineral in sorted({row["mineral"] for row in rows}):
-        own = [
-            row for row in _largest(subject, [r for r in rows if r["mineral"] == mineral]) if row["country"] in spots
-        ]
-        traces.append({
-            "type": "scatter", "mode": "markers", "x": [round(spots[row["country"]][0], 4) for row in own],
-            "y": [round(spots[row["country"]][1], 4) for row in own], "ids": [row["country"] for row in own],
-            "meta": {"by": "country", "mineral": mineral}, "visible": mineral == first,
-            "marker": {"size": SIZE, "color": [of_share(row["after"]) for row in own], "line": {"width": 1.2, "color": INK}},
-            "customdata": [
-                "<br>".join((f"<b>{subject.name(row['country'])}</b>", words.say(
-                    "figure.dependence.hover", good=words.good(row["good"]), supplier=subject.name(row["supplier"]),
-                    before=words.percent(row["before"]), after=words.percent(row["after"]),
-                ))) for row in own
-            ],
-            "hovertemplate": "%{customdata}<extra></extra>",
-        })  # fmt: skip
-    return screen.world(words.lang, traces)
+def _sets(subject: Subject, rows: list[Row]) -> list[tuple[str, list[Land]]]:
+    """The lands of every mineral."""
+    minerals = sorted({row["mineral"] for row in rows})
+    return [(m, _lands(subject, _largest(subject, [row for row in rows if row["mineral"] == m]))) for m in minerals]
 
 
-def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
-    from friendshore.report.figures.map_gains import EUROPE, outlined
-
-    grid = canvas.add_gridspec(2, 1, height_ratios=(3.75, 2.55))
-    whole, near = canvas.add_subplot(grid[0]), canvas.add_subplot(grid[1])
-    outlined(whole, (-2.72, 2.72, -1.06, 1.33))
-    outlined(near, EUROPE)
-    near.set_title(subject.words.say("figure.map.europe"))
-    _marks(whole, subject, rows, None)
-    _marks(near, subject, rows, EUROPE)
-    _bands(whole, subject)
-
-
-def _marks(axes: Axes, subject: Subject, rows: list[Row], box: Box | None) -> None:
-    from friendshore.report.figures.map_gains import EUROPE, free
-
-    spots, words = projection.places(), subject.words
-    taken: list[Box] = []
-    for row in sorted(rows, key=lambda row: -abs(row["after"] - row["before"])):
-        if row["country"] not in spots:
-            continue
-        x, y = spots[row["country"]]
-        inside = EUROPE[0] < x < EUROPE[1] and EUROPE[2] < y < EUROPE[3]
-        if box is not None and not inside:
-            continue
-        small = box is None and inside
-        axes.scatter(
-            [x], [y], s=22 if small else 62, color=of_share(row["after"]), edgecolors=INK, linewidths=0.7, zorder=3
-        )
-        if small:
-            continue
-        label = words.say(
-            "figure.dependence.label", country=subject.name(row["country"]), before=words.number(100 * row["before"], 2), after=words.number(100 * row["after"], 2)
-        )  # fmt: skip
-        at = free(taken, x, y, 9.0, len(label), (EUROPE[1] - EUROPE[0]) / 5.6 if box else 5.44 / 8.6, box is not None)
-        if at is not None:
-            axes.annotate(label, (x, y), xytext=at, textcoords="offset points", size=LETTER, va="center", zorder=4)
-
-
-def _bands(axes: Axes, subject: Subject) -> None:
+def _lands(subject: Subject, rows: list[Row]) -> list[Land]:
     words = subject.words
-    axes.text(-2.6, -0.62, words.say("figure.dependence.key"), size=7, color=SOFT)
-    for k, colour in enumerate(BANDS):
-        axes.fill(
-            [-2.6 + 0.2 * k, -2.4 + 0.2 * k, -2.4 + 0.2 * k, -2.6 + 0.2 * k],
-            [-0.78, -0.78, -0.68, -0.68],
-            color=colour,
-            linewidth=0,
+    return [
+        Land(
+            row["country"], of_share(row["after"]), weight=abs(row["after"] - row["before"]), shown=False,
+            hover="<br>".join((f"<b>{subject.name(row['country'])}</b>", words.say(
+                "figure.dependence.hover", good=words.good(row["good"]), supplier=subject.name(row["supplier"]),
+                before=words.percent(row["before"]), after=words.percent(row["after"]),
+            ))),
+            label=words.say(
+                "figure.dependence.label", country=subject.name(row["country"]), before=words.number(100 * row["before"], 2),
+                after=words.number(100 * row["after"], 2),
+            ),
         )
-    for k in (0, len(BANDS)):
-        axes.text(-2.6 + 0.2 * k, -0.88, words.percent(k / len(BANDS), places=0), size=7, color=SOFT, ha="center")
-    axes.scatter([], [], color=LAND)
+        for row in rows
+    ]  # fmt: skip
+
+
+def _key(subject: Subject) -> Key:
+    """Shares from none to the whole, in steps."""
+    return [(colour, subject.words.percent(k / len(BANDS), places=0), False) for k, colour in enumerate(BANDS)]

@@ -8,9 +8,13 @@ from __future__ import annotations
 import hashlib
 
 INK, SOFT, RULE, PAPER = "#1b1b1b", "#595959", "#d0d0d0", "#ffffff"
-LAND = "#e6e4df"
+LAND = "#d5d2cb"  # of what the world does not have
 GAIN, LOSS = "#0b63a5", "#b34700"  # blue and burnt orange: apart for every common form of colour blindness, and in grey
 BEFORE, AFTER = "#8c8c8c", "#1b1b1b"
+MORE = ("#c9dcec", "#8db7da", "#3f84bd", "#0b4a80")  # a gain, small to large
+LESS = ("#f8d9bf", "#f0a66f", "#d3692a", "#8f3500")  # a loss, likewise
+STEPS_USD = (1e5, 1e6, 1e7, 1e8)  # where a change becomes the next colour
+EVEN = "#fbf9f2"  # neither
 BANDS = ("#fde0c5", "#facba6", "#f8b58b", "#f59e72", "#f2855d", "#c9473d", "#8b1e3f")  # a share, low to high
 
 NAMED = {  # Tol's muted scheme, then mixtures of it
@@ -42,3 +46,13 @@ def of_sign(value: float) -> str:
 def of_share(share: float) -> str:
     """The colour of a share of one, in seven steps from light to dark."""
     return BANDS[min(len(BANDS) - 1, max(0, int(share * len(BANDS))))]
+
+
+def of_change(usd: float) -> str:
+    """The colour of a change of money: four steps each way, each ten times the one before.
+
+    >>> of_change(2e6) == MORE[1], of_change(-3e9) == LESS[3], of_change(0.0) == EVEN
+    (True, True, True)
+    """
+    passed = sum(abs(usd) >= step for step in STEPS_USD)
+    return EVEN if passed == 0 else (MORE if usd > 0 else LESS)[passed - 1]

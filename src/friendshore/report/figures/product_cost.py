@@ -1,19 +1,18 @@
 """What does the agreement add to a car, a motor, a turbine? Kilograms in each times the change of what buyers pay.
 
-What a product holds stands in `products.csv`, figure by figure with its source; the price is that of the goods' buyers in the view.
+What a product holds is `downstream`'s, figure by figure with its source; the price is that of the goods' buyers in the view.
 Wages, energy and what a maker does instead are left out.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from friendshore.downstream.products import KG, contents
+from friendshore.downstream.tables import shipped_bills, sources
 from friendshore.report.figures import screen
 from friendshore.report.figures.figure import Figure
 from friendshore.report.figures.palette import INK, RULE, of_sign
@@ -24,6 +23,17 @@ if TYPE_CHECKING:
 
     from friendshore.report.figures.subject import Subject
 
+DRAWN = {  # the products that are drawn, and the words for each
+    "battery car, nickel-rich": "car_nmc811",
+    "battery car, iron phosphate": "car_lfp",
+    "permanent-magnet motor of a car": "motor",
+    "wind turbine, direct drive": "turbine_direct",
+    "wind turbine, medium speed": "turbine_medium",
+    "wind turbine, high speed": "turbine_high",
+    "chip wafer of gallium arsenide, 150 mm": "chip",
+    "radar array of a fighter": "radar",
+    "fighter aircraft": "fighter",
+}
 ESTIMATE = "D"  # reliability from which on a figure is an estimate
 NAMED = 3  # parts of the change that a label names
 Row = dict[str, Any]
@@ -63,12 +73,6 @@ def draw(subject: Subject) -> Figure | None:
     )
 
 
-@cache
-def _bills() -> tuple[dict[str, str], ...]:
-    text = (files("friendshore.report.figures") / "products.csv").read_text(encoding="utf-8")
-    return tuple(csv.DictReader(text.splitlines()))
-
-
 def _who(subject: Subject) -> str:
     return subject.words.place(subject.view) if subject.view else subject.words.say("figure.product.parties")
 
@@ -77,21 +81,22 @@ def _rows(subject: Subject) -> list[Row]:
     """Every good in every product, priced where the view buys it and else where the parties do."""
     own = [subject.paid(run, subject.viewed) for run in (subject.before, subject.after)]
     all_ = [subject.paid(run, subject.at.parties) for run in (subject.before, subject.after)]
+    bills, said = shipped_bills(), dict(sources().select("id", "publisher").iter_rows())
     rows = []
-    for bill in _bills():
-        good = bill["good"]
-        before, after = (mine.get(good, theirs.get(good)) for mine, theirs in zip(own, all_, strict=True))
-        if before is None or after is None:
-            continue
-        kg = float(bill["kg"])
-        low, high = (float(bill[name]) if bill[name] else None for name in ("kg_low", "kg_high"))
-        rise = (after - before) / 1000.0
-        rows.append({
-            "product": bill["product"], "good": good, "kg": kg, "kg_low": low, "kg_high": high,
-            "before_usd": kg * before / 1000.0, "after_usd": kg * after / 1000.0, "change_usd": kg * rise,
-            "low_usd": None if low is None else low * rise, "high_usd": None if high is None else high * rise,
-            "year": bill["year"], "reliability": bill["reliability"], "source": bill["source"], "note": bill["note"],
-        })  # fmt: skip
+    for product, name in DRAWN.items():
+        for part in contents(product, bills):
+            before, after = (mine.get(part.good, theirs.get(part.good)) for mine, theirs in zip(own, all_, strict=True))
+            if before is None or after is None:
+                continue
+            rise = (after - before) / KG
+            rows.append({
+                "product": name, "good": part.good, "kg": part.kg, "kg_low": part.low, "kg_high": part.high,
+                "before_usd": part.kg * before / KG, "after_usd": part.kg * after / KG, "change_usd": part.kg * rise,
+                "low_usd": None if part.low is None else part.low * rise,
+                "high_usd": None if part.high is None else part.high * rise,
+                "year": part.year, "reliability": part.reliability,
+                "source": "; ".join(said[source] for source in part.sources), "note": part.note,
+            })  # fmt: skip
     return rows
 
 

@@ -1,22 +1,23 @@
-"""Where on the page does a place stand? The Equal Earth projection, a coarse outline of the land, a point for each country.
+"""Where on the page does a place stand? The Equal Earth projection, the countries on its plane, a point for each country.
 
-The outline is drawn by hand to a degree or so and shows no borders: it says where one is, not whose land it is. Points stand
-where a reader looks for a country; those of the remainders of a continent stand in the sea beside it.
+Points stand where a reader looks for a country; those of the remainders of a continent stand in the sea beside it.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from friendshore.report.figures import borders
+
 Array = npt.NDArray[np.float64]
 SERIES = (1.340264, -0.081106, 0.000893, 0.003796)
-STEP = 3.0  # degrees: straight edges of the outline are bent along the projection at this step
+STEP = 3.0  # degrees: long straight edges are bent along the projection at this step
 
 
 def equal_earth(lon: Array, lat: Array) -> tuple[Array, Array]:
@@ -35,31 +36,40 @@ def equal_earth(lon: Array, lat: Array) -> tuple[Array, Array]:
 
 
 @cache
-def land() -> tuple[tuple[Array, Array], ...]:
-    """Outlines of the land, projected, each closed."""
-    pieces: dict[str, list[tuple[float, float]]] = {}
-    for row in _rows("land.csv"):
-        pieces.setdefault(row["piece"], []).append((float(row["lon"]), float(row["lat"])))
-    return tuple(equal_earth(*_bent([*points, points[0]])) for points in pieces.values())
+def countries() -> dict[str, tuple[tuple[Array, Array], ...]]:
+    """Country code -> its rings as x, y, projected, each closed."""
+    return {code: tuple(_laid(ring) for ring in rings) for code, rings in borders.rings().items()}
+
+
+@cache
+def areas() -> dict[str, float]:
+    """Country code -> what its polygons take of the plane, of which the whole earth takes 4 pi."""
+    return {
+        code: abs(sum(float(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) for x, y in rings)) / 2.0
+        for code, rings in countries().items()
+    }
+
+
+def edge(codes: Iterable[str]) -> list[tuple[Array, Array]]:
+    """The outer border of some countries taken as one, projected."""
+    return [_laid(line) for line in borders.outer(sorted(codes))]
 
 
 @cache
 def places() -> dict[str, tuple[float, float]]:
     """Country code -> x, y of its point, projected."""
-    rows = _rows("places.csv")
+    text = (files("friendshore.report.figures") / "geometry" / "places.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
     x, y = equal_earth(np.array([float(r["lon"]) for r in rows]), np.array([float(r["lat"]) for r in rows]))
     return {row["code"]: (float(x[k]), float(y[k])) for k, row in enumerate(rows)}
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    text = (files("friendshore.report.figures") / "geometry" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def _bent(points: list[tuple[float, float]]) -> tuple[Array, Array]:
-    lon, lat = [], []
-    for (a, b), (c, d) in pairwise(points):
-        parts = max(1, int(np.ceil(np.hypot(c - a, d - b) / STEP)))
-        lon.append(np.linspace(a, c, parts, endpoint=False))
-        lat.append(np.linspace(b, d, parts, endpoint=False))
-    return np.concatenate([*lon, [points[-1][0]]]), np.concatenate([*lat, [points[-1][1]]])
+def _laid(line: Array) -> tuple[Array, Array]:
+    """A line projected, with a point at every step of its long edges."""
+    step = np.diff(line, axis=0)
+    parts = np.maximum(1, np.ceil(np.hypot(step[:, 0], step[:, 1]) / STEP)).astype(int)
+    start = np.repeat(np.cumsum(parts) - parts, parts)
+    along = ((np.arange(parts.sum()) - start) / np.repeat(parts, parts))[:, None]
+    bent = np.repeat(line[:-1], parts, axis=0) + along * np.repeat(step, parts, axis=0)
+    lon, lat = np.vstack([bent, line[-1:]]).T
+    return equal_earth(lon, lat)

@@ -70,8 +70,11 @@ def _screen(subject: Subject, rows: list[Row]) -> dict[str, object]:
     ]  # fmt: skip
     bars = screen.bars(
         names, [row[4] for row in rows], colours=[of_sign(row[4]) for row in rows],
-        labels=[words.percent(row[4] / 100, True) for row in rows], hover=hover, ids=[row[0] for row in rows], meta={"by": "good"},
+        labels=[""] * len(rows), hover=hover, ids=[row[0] for row in rows], meta={"by": "good"},
     )  # fmt: skip
+    figures = screen.beside(
+        names, [_end(row) for row in rows], [f" {words.percent(row[4] / 100, True)} " for row in rows]
+    )
     marks = {
         "type": "scatter", "mode": "markers", "x": [row[2] for row in rows], "y": names, "hoverinfo": "skip",
         "marker": {"symbol": "diamond-open", "size": 10, "color": INK, "line": {"width": 2}}, "name": words.say("column.price_change"),
@@ -80,7 +83,12 @@ def _screen(subject: Subject, rows: list[Row]) -> dict[str, object]:
         words.lang, 120 + 32 * len(rows), yaxis={"autorange": "reversed"},
         xaxis={"title": {"text": words.say("figure.protection.axis"), "standoff": 8}},
     )  # fmt: skip
-    return {"data": [bars, marks], "layout": held}
+    return {"data": [bars, marks, figures], "layout": held}
+
+
+def _end(row: Row) -> float:
+    """Where the figure of a row stands: beyond its bar and its mark, on the side of the bar."""
+    return max(row[4], row[2]) if row[4] >= 0 else min(row[4], row[2])
 
 
 def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
@@ -91,7 +99,7 @@ def _paper(canvas: Canvas, subject: Subject, rows: list[Row]) -> None:
     )
     for k, row in enumerate(rows):
         axes.annotate(
-            words.percent(row[4] / 100, True), (row[4], k), xytext=(4 if row[4] >= 0 else -4, 0), textcoords="offset points",
+            words.percent(row[4] / 100, True), (_end(row), k), xytext=(7 if row[4] >= 0 else -7, 0), textcoords="offset points",
             va="center", ha="left" if row[4] >= 0 else "right", size=7.5,
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), [row[1] for row in rows])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from friendshore.report.figures import screen
+from friendshore.report.figures import screen, waterfall
 from friendshore.report.figures.figure import Figure
 from friendshore.report.figures.palette import INK, RULE, of_sign
+from friendshore.report.figures.waterfall import Step
 from friendshore.report.figures.who_pays import numbered
 
 if TYPE_CHECKING:
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
     from friendshore.report.figures.subject import Subject
 
-SIDES = ("parties_usd", "outsiders_usd", "firms_usd", "world_usd")
+SIDES = {
+    "parties_usd": "parties",
+    "outsiders_usd": "outside",
+    "firms_usd": "firms",
+    "world_usd": "world",
+}  # column -> side
 
 
 def draw(subject: Subject) -> Figure | None:
@@ -40,7 +46,11 @@ def draw(subject: Subject) -> Figure | None:
         paint=lambda canvas: _paper(canvas, subject, rows),
         height=2.6,
         lang=words.lang,
-        notes=(words.say("figure.reactions.ban", who=words.place(who)),) if known else (),
+        notes=(
+            *((words.say("figure.reactions.ban", who=words.place(who)),) if known else ()),
+            *((words.say("figure.reactions.range"),) if subject.ranges else ()),
+            *subject.range_note(),
+        ),
         equations=("gain", "levy"),
     )
 
@@ -60,20 +70,40 @@ def _names(subject: Subject, rows: list[dict[str, Any]]) -> list[str]:
     return [subject.words.say(f"figure.reaction.{row['reaction']}") for row in rows]
 
 
+def _steps(subject: Subject, rows: list[dict[str, Any]], side: str) -> list[Step]:
+    """What a side has under each answer; the range is known of the agreement without one."""
+    names = _names(subject, rows)
+    known = subject.range_of("side", SIDES[side])
+    return [
+        Step(name, float(row[side]), *(known if row["reaction"] == "none" else (None, None)))
+        for name, row in zip(names, rows, strict=True)
+    ]
+
+
 def _screen(subject: Subject, rows: list[dict[str, Any]]) -> dict[str, object]:
     words, names = subject.words, _names(subject, rows)
     traces = []
     for k, side in enumerate(SIDES):
-        values = [float(row[side]) for row in rows]
+        values, steps = [float(row[side]) for row in rows], _steps(subject, rows, side)
+        at = {"xaxis": f"x{k + 1}" if k else "x", "yaxis": f"y{k + 1}" if k else "y"}
         bars = screen.bars(
             names, [value / 1e6 for value in values], colours=[of_sign(v) for v in values],
-            labels=[words.millions(v, True) for v in values],
-            hover=[f"<b>{n}</b><br>{words.say(f'figure.reactions.{side}')}<br>{words.usd(v, True)}" for n, v in zip(names, values)],
-            xaxis=f"x{k + 1}" if k else "x", yaxis=f"y{k + 1}" if k else "y",
+            labels=[""] * len(rows), hover=[
+                waterfall.hover(subject, step, words.say(f"figure.reactions.{side}")) for step in steps
+            ], **at,
         )  # fmt: skip
-        traces.append(bars)
-    low = min(min(float(row[side]) for side in SIDES) for row in rows) / 1e6
-    high = max(max(float(row[side]) for side in SIDES) for row in rows) / 1e6
+        ends = [(step, 0.0, *waterfall.reach(step)) for step in steps]
+        figures = screen.beside(
+            names, [waterfall.tip(step) for step in steps], [words.millions(v, True) for v in values], **at
+        )
+        traces += [bars, waterfall.whiskers(ends, **at), figures]
+    reached = [
+        v
+        for side in SIDES
+        for step in _steps(subject, rows, side)
+        for v in (0.0, step.usd / 1e6, *waterfall.reach(step))
+    ]
+    low, high = min(reached), max(reached)
     pad = 0.22 * (high - low)
     axes: dict[str, object] = {}
     notes = []
@@ -99,9 +129,11 @@ def _paper(canvas: Canvas, subject: Subject, rows: list[dict[str, Any]]) -> None
     for axes, side in zip(every, SIDES):
         values = [float(row[side]) / 1e6 for row in rows]
         axes.barh(range(len(rows)), values, color=[of_sign(v) for v in values], height=0.6)
-        for k, value in enumerate(values):
+        for k, (value, step) in enumerate(zip(values, _steps(subject, rows, side), strict=True)):
+            if step.low is not None:
+                waterfall.whisker(axes, k, *waterfall.reach(step))
             axes.annotate(
-                words.millions(value * 1e6, True), (value, k), xytext=(3 if value >= 0 else -3, 0), textcoords="offset points",
+                words.millions(value * 1e6, True), (waterfall.tip(step), k), xytext=(3 if value >= 0 else -3, 0), textcoords="offset points",
                 va="center", ha="left" if value >= 0 else "right", size=8,
             )  # fmt: skip
         axes.set_title(words.say(f"figure.reactions.{side}"), size=8.5)

@@ -1,4 +1,4 @@
-"""What do all drawings for the screen share? Type, margins, separators, and the world's outline as a trace.
+"""What do all drawings for the screen share? Type, margins, separators, and the plane of the world.
 
 A drawing is plain JSON for Plotly; what stands on hover is written here, in the reader's language, not by the browser.
 """
@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from friendshore.report.figures import projection
-from friendshore.report.figures.palette import INK, LAND, PAPER, RULE
+from friendshore.report.figures.palette import INK, PAPER, RULE
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'Hiragino Sans', 'Noto Sans JP', sans-serif"
 AXIS: Mapping[str, Any] = {
@@ -40,19 +37,6 @@ def axis(**more: Any) -> dict[str, Any]:
     return {**AXIS, **more}
 
 
-def outline() -> dict[str, Any]:
-    """The land, as one filled trace."""
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    for x, y in projection.land():
-        xs += [*np.round(x, 4).tolist(), None]
-        ys += [*np.round(y, 4).tolist(), None]
-    return {
-        "type": "scatter", "mode": "lines", "x": xs, "y": ys, "fill": "toself", "fillcolor": LAND,
-        "line": {"width": 0.5, "color": "#cfccc4"}, "hoverinfo": "skip",
-    }  # fmt: skip
-
-
 def world(lang: str, traces: Iterable[Mapping[str, Any]], height: int = 440) -> dict[str, Any]:
     """Traces of projected points upon the world."""
     bare = {"visible": False, "fixedrange": False}
@@ -64,7 +48,7 @@ def world(lang: str, traces: Iterable[Mapping[str, Any]], height: int = 440) -> 
         yaxis=bare | {"range": [-1.06, 1.33], "scaleanchor": "x", "scaleratio": 1},
         dragmode="pan",
     )
-    return {"data": [outline(), *traces], "layout": held}
+    return {"data": list(traces), "layout": held}
 
 
 def bars(
@@ -79,8 +63,10 @@ def bars(
     }  # fmt: skip
 
 
-def span(steps: Sequence[float]) -> list[float]:
-    """The axis of a waterfall, with room for the figures beside its steps."""
-    ends = [0.0, *np.cumsum(steps).tolist()]
-    pad = 0.14 * (max(ends) - min(ends))
-    return [min(ends) - pad, max(ends) + pad]
+def beside(names: Sequence[str], ends: Sequence[float], texts: Sequence[str], **more: Any) -> dict[str, Any]:
+    """A figure beside the end of each bar, on the side to which it points: clear of whatever is drawn on the bar."""
+    return {
+        "type": "scatter", "mode": "text", "hoverinfo": "skip", "showlegend": False, "cliponaxis": False, "y": list(names),
+        "x": [round(end, 5) for end in ends], "text": [f" {text} " for text in texts],
+        "textposition": ["middle right" if end >= 0 else "middle left" for end in ends], **more,
+    }  # fmt: skip

@@ -143,6 +143,43 @@ class Subject:
         mean = priced.group_by("good").agg(v=(pl.col("usd_t") * pl.col("base_t")).sum() / pl.col("base_t").sum())
         return {good: float(v) for good, v in mean.sort("good").iter_rows()}
 
+    @cached_property
+    def ranges(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """What is measured and of whom -> the least and the most of it over the readings that were solved."""
+        known = self.study.bands.filter(pl.col("low").is_not_null())
+        return {(of, who): (low, high) for of, who, low, high in known.select("of", "who", "low", "high").iter_rows()}
+
+    @cached_property
+    def line_ranges(self) -> dict[tuple[str, str, str], tuple[float, float]]:
+        """Holder, item and good of a line of an account -> the least and the most of it, where that is known."""
+        known = self.study.lines.filter(pl.col("low").is_not_null())
+        keys = ("country", "item", "good")
+        return {(c, i, g): (low, high) for c, i, g, low, high in known.select(*keys, "low", "high").iter_rows()}
+
+    @cached_property
+    def price_ranges(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Good and side (inside, outside) -> the least and the most of its price under the agreement, USD/t, where known."""
+        known = self.study.price_ranges.filter(pl.col("low").is_not_null())
+        return {
+            (good, side): (low, high)
+            for good, side, low, high in known.select("good", "side", "low", "high").iter_rows()
+        }
+
+    def range_of(self, of: str, who: str) -> tuple[float | None, float | None]:
+        """The least and the most of an amount; none where it is not known."""
+        return self.ranges.get((of, who), (None, None))
+
+    def range_text(self, of: str, who: str) -> str:
+        """The same in words."""
+        low, high = self.range_of(of, who)
+        if low is None or high is None:
+            return self.words.say("range.unknown")
+        return self.words.say("range.known", low=low, high=high)
+
+    def range_note(self) -> tuple[str, ...]:
+        """What a range means, or that there is none."""
+        return (self.words.say("range.note", n=self.study.readings) if self.ranges else self.words.say("range.none"),)
+
     def caption(self, goods: Iterable[str] = ()) -> str:
         """World, outcome and, where one of the goods drawn carries the mark, what the mark says."""
         said = [

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from friendshore.report.figures import screen
-from friendshore.report.figures.figure import Figure, style
-from friendshore.report.figures.palette import INK, RULE, SOFT, of_sign
+from friendshore.headline import MAKERS
+from friendshore.report.figures import screen, waterfall
+from friendshore.report.figures.figure import Figure
+from friendshore.report.figures.palette import INK, RULE
+from friendshore.report.figures.waterfall import Step
 from friendshore.report.figures.who_pays import numbered
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from friendshore.report.figures.subject import Subject
 
 SHOWN = 10  # lines that are drawn before the rest is summed
-Step = tuple[str, float]
 
 
 def draw(subject: Subject) -> Figure | None:
@@ -30,33 +31,34 @@ def draw(subject: Subject) -> Figure | None:
         .group_by("item", "good").agg(pl.col("usd").sum()).filter(pl.col("usd").abs() >= 1.0)
         .sort([pl.col("usd").abs(), "item", "good"], descending=[True, False, False])
     )  # fmt: skip
+    table = table.join(_ranges(subject), on=["item", "good"], how="left", maintain_order="left")
     steps = _steps(subject, table)
-    total = float(table["usd"].sum())
-    key = "gain" if total >= 0 else "lose"
+    total = _total(subject, float(table["usd"].sum()))
+    key = "gain" if total.usd >= 0 else "lose"
     return Figure(
         name="view_account",
         title=words.say(
-            f"figure.view.title.{key}", who=words.place(subject.view), usd=words.usd(abs(total)),
-            users=words.usd(_sum(table, "users"), True), producers=words.usd(_sum(table, "producers"), True),
+            f"figure.view.title.{key}", who=words.place(subject.view), usd=words.usd(abs(total.usd)),
+            users=words.usd(_sum(table, ("users",)), True), producers=words.usd(_sum(table, MAKERS), True),
         ),
         subtitle=words.say("figure.view.subtitle"),
         caption=subject.caption(table["good"][:SHOWN]),
-        table=table.with_columns(country=pl.lit(subject.view)).select("country", "item", "good", "usd"),
+        table=table.with_columns(country=pl.lit(subject.view)).select("country", "item", "good", "usd", "low", "high"),
         columns={
             "country": words.say("column.country"), "item": words.say("column.item"), "good": words.say("column.good"),
-            "usd": words.say("column.change_usd"),
+            "usd": words.say("column.change_usd"), "low": words.say("column.low"), "high": words.say("column.high"),
         },
         spec=_screen(subject, steps, total),
         paint=lambda canvas: _paper(canvas, subject, steps, total),
         height=0.8 + 0.26 * (len(steps) + 1),
         lang=words.lang,
-        notes=_notes(subject),
+        notes=(*_notes(subject), *subject.range_note()),
         equations=("gain", "users", "producers"),
     )  # fmt: skip
 
 
-def _sum(table: pl.DataFrame, item: str) -> float:
-    return float(table.filter(pl.col("item") == item)["usd"].sum())
+def _sum(table: pl.DataFrame, items: tuple[str, ...]) -> float:
+    return float(table.filter(pl.col("item").is_in(items))["usd"].sum())
 
 
 def _notes(subject: Subject) -> tuple[str, ...]:
@@ -76,64 +78,47 @@ def _notes(subject: Subject) -> tuple[str, ...]:
     )
 
 
+def _ranges(subject: Subject) -> pl.DataFrame:
+    """item, good, low, high of the view's account; nulls for a union, whose members' ranges do not add."""
+    keys = ["item", "good"]
+    if len(subject.viewed) == 1:
+        return subject.study.lines.filter(pl.col("country") == subject.view).select(*keys, "low", "high")
+    return pl.DataFrame(schema={"item": pl.String, "good": pl.String, "low": pl.Float64, "high": pl.Float64})
+
+
+def _total(subject: Subject, usd: float) -> Step:
+    of = "holder" if len(subject.viewed) == 1 else "union"
+    return Step(subject.words.say("figure.sum"), usd, *subject.range_of(of, subject.view or ""))
+
+
 def _steps(subject: Subject, table: pl.DataFrame) -> list[Step]:
     words = subject.words
     rows = [
-        (", ".join(filter(None, (words.item(item), subject.good(good) if good else ""))), float(usd))
-        for item, good, usd in table.iter_rows()
+        Step(", ".join(filter(None, (words.item(item), subject.good(good) if good else ""))), float(usd), low, high)
+        for item, good, usd, low, high in table.iter_rows()
     ]
-    shown = sorted(rows[:SHOWN], key=lambda row: row[1])
-    rest = sum(usd for _, usd in rows[SHOWN:])
-    return [*shown, (words.say("page.rest", n=len(rows) - SHOWN), rest)] if len(rows) > SHOWN else shown
+    shown = sorted(rows[:SHOWN], key=lambda step: step.usd)
+    rest = sum(step.usd for step in rows[SHOWN:])
+    return [*shown, Step(words.say("page.rest", n=len(rows) - SHOWN), rest)] if len(rows) > SHOWN else shown
 
 
-def _screen(subject: Subject, steps: list[Step], total: float) -> dict[str, object]:
+def _screen(subject: Subject, steps: list[Step], total: Step) -> dict[str, object]:
     words = subject.words
-    names, values = [*[n for n, _ in steps], words.say("figure.sum")], [*[v for _, v in steps], total]
-    fall = {
-        "type": "waterfall", "orientation": "h", "y": names, "x": [round(v / 1e6, 5) for v in values],
-        "measure": ["relative"] * len(steps) + ["total"], "text": [words.millions(v, True) for v in values],
-        "textposition": "outside", "cliponaxis": False, "increasing": {"marker": {"color": of_sign(1)}},
-        "decreasing": {"marker": {"color": of_sign(-1)}}, "totals": {"marker": {"color": INK}},
-        "connector": {"line": {"color": SOFT, "width": 0.7}},
-        "customdata": [f"<b>{n}</b><br>{words.usd(v, True)}" for n, v in zip(names, values)],
-        "hovertemplate": "%{customdata}<extra></extra>",
-    }  # fmt: skip
     unit = {"text": words.say("axis.usd_million"), "standoff": 8}
     held = screen.layout(
         words.lang,
-        110 + 34 * len(names),
+        110 + 34 * (len(steps) + 1),
         yaxis={"autorange": "reversed"},
-        xaxis={"title": unit, "range": screen.span([v / 1e6 for _, v in steps])},
+        xaxis={"title": unit, "range": waterfall.span(waterfall.ends(steps, total))},
     )
-    return {"data": [fall], "layout": held}
+    return {"data": waterfall.on_screen(subject, steps, total), "layout": held}
 
 
-def _paper(canvas: Canvas, subject: Subject, steps: list[Step], total: float) -> None:
-    words, axes, at = subject.words, canvas.subplots(), 0.0
-    for k, (_, usd) in enumerate(steps):
-        axes.barh(k, usd / 1e6, left=at, color=of_sign(usd), height=0.7)
-        end = at + usd / 1e6
-        axes.annotate(
-            words.millions(usd, True),
-            (max(at, end), k),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            size=7.5,
-        )
-        axes.plot([end, end], [k - 0.35, k + 1.35], color=SOFT, linewidth=0.6)
-        at = end
-    axes.barh(len(steps), total / 1e6, color=INK, height=0.7)
-    axes.annotate(
-        words.millions(total, True), (max(0.0, total / 1e6), len(steps)), xytext=(4, 0), textcoords="offset points", va="center",
-        size=7.5, weight=style(words.lang)["axes.titleweight"],
-    )  # fmt: skip
-    axes.set_yticks(range(len(steps) + 1), [*[n for n, _ in steps], words.say("figure.sum")])
-    axes.invert_yaxis()
-    axes.margins(x=0.1)
+def _paper(canvas: Canvas, subject: Subject, steps: list[Step], total: Step) -> None:
+    axes = canvas.subplots()
+    waterfall.on_paper(axes, subject, steps, total)
     axes.axvline(0.0, color=INK, linewidth=0.8)
-    axes.set_xlabel(words.say("axis.usd_million"))
+    axes.set_xlabel(subject.words.say("axis.usd_million"))
     axes.grid(axis="x", color=RULE, linewidth=0.4)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)

@@ -52,7 +52,7 @@ class Words:
         if lang not in LANGUAGES:
             hint = did_you_mean(lang, LANGUAGES) or f"there are {', '.join(LANGUAGES)}"
             raise InputRefused.because("unknown-language", f"no language is called {lang!r}", path="--lang", hint=hint)
-        words = cls(lang, _texts(lang))
+        words = cls(lang, texts_of(lang))
         return words if world is None else words.knowing(world)
 
     def knowing(self, world: World) -> Words:
@@ -262,7 +262,7 @@ def _sizes(text: str) -> Sequence[tuple[float, str]]:
 
 
 @cache
-def _texts(lang: str) -> Mapping[str, str]:
+def texts_of(lang: str) -> Mapping[str, str]:
     """Every text of a language, from its files; a key that two files have is our mistake."""
     texts: dict[str, str] = {}
     for path in sorted([FOLDER / f"{lang}.yaml", *FOLDER.glob(f"{lang}_*.yaml")]):
