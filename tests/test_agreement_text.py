@@ -74,6 +74,18 @@ def test_nothing_of_a_clause_is_left_out_of_its_article(name: str) -> None:
 
 
 @needs_world
+def test_governance_in_terms_reads_as_prose_with_its_deadlines() -> None:
+    page = text(Agreement.load("plurilateral-2026-council", World.load()))
+    said = page.split("## Governance")[1].split("<a id=")[0]
+    assert "carried by more than 50 % of the parties and at least 65 % of their gross domestic product." in said
+    assert "a customs union has one vote" in said
+    assert "Notice of 6 months is given." in said
+    for days, what in ((30, "the next step may be asked for"), (60, "it counts as approved"), (180, "may suspend")):
+        assert re.search(rf"Within {days} days of its opening: [^;]*; if that is missed, [^.]*{what}", said)
+    assert "double_majority" not in said, "terms are told in words"
+
+
+@needs_world
 @pytest.mark.parametrize("name", presets())
 def test_every_link_leads_to_a_place(name: str) -> None:
     page = text(Agreement.load(name, World.load()))

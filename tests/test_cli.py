@@ -15,6 +15,7 @@ import yaml
 from friendshore import cli
 from friendshore.cli import tell
 from friendshore.cli.world import RAW_DATA
+from friendshore.law.screen.obligations import GRADES
 from friendshore.outcome import Outcome
 from friendshore.report import tables
 from friendshore.study import Study
@@ -71,7 +72,8 @@ def test_run_gives_every_outcome_in_one_document(call):
     status, out, _ = call("run", "one-floor", "--json", "--no-stability")
     assert status == 0
     found = document(out)
-    assert found.keys() == {"outcomes", "study", "digests"}
+    assert found.keys() == {"outcomes", "study", "digests", "legal"}
+    assert found["legal"]["grades"].keys() == set(GRADES)
     assert list(found["outcomes"]) == ["base", "before", "agreement", "harvest", "ban"]
     for outcome in found["outcomes"].values():
         has_shape_of_an_outcome(outcome)

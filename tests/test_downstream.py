@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 
 from friendshore.agreement.document import Agreement
-from friendshore.downstream.products import content
-from friendshore.downstream.tables import BILLS, end_uses, read_bills, shipped_bills, sources
-from friendshore.downstream.users import UNKNOWN, users_by_industry
+from friendshore.downstream.products import content, contents
+from friendshore.downstream.tables import BILLS, RANGE, end_uses, read_bills, shipped_bills, sources
+from friendshore.downstream.users import UNKNOWN, users_by_industry, uses_known
 from friendshore.errors import InputRefused
+from friendshore.report.account import Names
+from friendshore.report.side_by_side import side_by_side as tables
 from friendshore.side_by_side import Case, Sides, side_by_side
 from friendshore.world.tables import PACKAGED, World
 
@@ -112,15 +114,33 @@ def test_users_by_industry_add_to_all_users(found: Sides) -> None:
     assert (held["batteries"], held[UNKNOWN]) == (6.0, 4.0)
 
 
+def test_of_every_good_it_is_said_how_far_its_use_is_published(found: Sides) -> None:
+    for side in found.sides:
+        goods = dict(side.uses.select("good", "known").iter_rows())
+        assert goods["germanium.metal"] == "not known"
+        assert goods["ndfeb.magnet"] == "part"
+        assert goods["gallium.metal"] == "all"
+        row = side.users.filter(pl.col("industry") == UNKNOWN).row(0, named=True)
+        assert side.uses["parties_not_known"].sum() == pytest.approx(row["parties"], abs=1.0)
+        assert side.uses["outside_not_known"].sum() == pytest.approx(row["outside"], abs=1.0)
+        assert side.uses["parties"].sum() == pytest.approx(side.headline["gain_of_users"], abs=1.0)
+    page = tables(found, Names())
+    assert "It is not known of dysprosium.oxide, germanium.metal" in page.replace("\n", " ")
+    assert uses_known({"germanium.metal": (2.0, 1.0)}).row(0) == (
+        "germanium.metal", 0.0, "not known", "", 2.0, 1.0, 2.0, 1.0,
+    )  # fmt: skip
+
+
 def test_foreign_sellers_are_the_groups_of_outsiders_that_sell(found: Sides) -> None:
-    sell = ("miners", "refiners", "makers of products", "recyclers", "hosts of by-products", "licence and rent owners")
+    sell = ("miners", "refiners", "makers of products", "recyclers", "hosts of by-products", "licence and rent owners",
+            "offtake contracts")  # fmt: skip
     for side in found.sides:
         groups = sum(side.groups.get(f"{name}, outside", 0.0) for name in sell)
         assert sum(side.sellers.values()) == pytest.approx(groups, abs=1.0)
 
 
 def test_bills_of_ones_own_are_read_strictly_at_their_lines(world: World, tmp_path: Path) -> None:
-    head = ",".join(BILLS)
+    head = ",".join(name for name in BILLS if name not in RANGE)
     good = tmp_path / "bills.csv"
     good.write_text(f"{head}\nsolder,kg,advanced technology,electronics,tin.metal,0.96,kg,2024,own,B,\n")
     table = read_bills(good, world.goods["id"])
@@ -138,10 +158,33 @@ def test_bills_of_ones_own_are_read_strictly_at_their_lines(world: World, tmp_pa
         read_bills(ring, world.goods["id"])
 
 
+def test_a_range_in_bills_of_ones_own_holds_the_amount(world: World, tmp_path: Path) -> None:
+    head, row = ",".join(BILLS), "motor,motor,x,y,ndfeb.magnet,{},kg,1.2,3.5,2024,own,B,\n"
+    file = tmp_path / "bills.csv"
+    file.write_text(f"{head}\n{row.format(2)}car,car,x,y,motor,2,units,,,2024,own,C,two axles\n")
+    held = contents("car", read_bills(file, world.goods["id"]))
+    assert [(one.kg, one.low, one.high, one.reliability) for one in held] == [(4.0, 2.4, 7.0, "C")]
+    file.write_text(f"{head}\n{row.format(1)}")
+    with pytest.raises(InputRefused, match=r"1 does not lie between 1\.2 and 3\.5"):
+        read_bills(file, world.goods["id"])
+
+
+def test_contents_with_their_sources_weigh_what_the_cost_counts() -> None:
+    bills = shipped_bills()
+    for product in bills["product"].unique(maintain_order=True):
+        found = contents(product, bills)
+        assert {one.good: one.kg for one in found} == pytest.approx(content(product, bills))
+        assert all(one.sources for one in found)
+    jet = {one.good: one for one in contents("fighter aircraft", bills)}
+    assert jet["gallium.metal"].reliability == "D", "the radar inside it is an estimate"
+
+
 def test_own_bills_take_the_place_of_ours(world: World) -> None:
     deal = Agreement.load("one-floor", world)
     bills = pl.DataFrame(
-        [("wafer", "wafer", "x", "y", "gallium.metal", 2.0, "kg", "2024", "own", "B", "")], schema=BILLS, orient="row"
+        [("wafer", "wafer", "x", "y", "gallium.metal", 2.0, "kg", None, None, "2024", "own", "B", "")],
+        schema=BILLS,
+        orient="row",
     )
     side = side_by_side(world, [Case("a", deal, deal.run_date)], by_instrument=False, bills=bills).sides[0]
     assert set(side.products["product"]) == {"wafer"}

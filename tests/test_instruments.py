@@ -313,6 +313,17 @@ def test_an_exempt_country_does_not_pay() -> None:
     assert gap.lane.exporters == {"CHN", "XAS"}
 
 
+def test_what_is_exempt_at_one_border_pays_at_the_others() -> None:
+    gaps = floor(exempt="XAS", exempt_at={"USA": ["JPN"]}).wedges(setting())
+    assert {gap.lane.importers: gap.lane.exporters for gap in gaps if isinstance(gap, PriceGap)} == {
+        frozenset({"USA"}): {"CHN"},
+        EU: {"CHN", "JPN"},
+    }
+    assert {
+        duty.importers for duty in floor(exempt_at={"EUN": ["CHN"]}).duties(setting()) if "CHN" in duty.exporters
+    } == {frozenset({"USA"})}
+
+
 @given(
     form=st.sampled_from(["adjustable_levy", "minimum_import_price", "undertaking", "fixed_duty"]),
     reference=st.integers(1, 200),
@@ -484,6 +495,29 @@ def test_each_mode_is_its_own_wedge() -> None:
     assert control(id="t", mode="export_tax", rate=0.1, specific="2 USD per kg of ndpr_oxide", **to_parties).wedges(
         setting()
     ) == (ExportTax(clause="t", lane=route, rate=0.1, specific_usd_t=2000.0, adds=True),)
+
+
+def test_a_quota_may_limit_use_at_home_too() -> None:
+    clause = control(id="q", mode="quota", tonnes=7, home_tonnes=40, exporters="CHN", importers="JPN")
+    abroad, home = clause.wedges(setting())
+    assert abroad == Quota(
+        clause="q",
+        lane=Lane(good="ndpr.oxide", exporters=frozenset({"CHN"}), importers=frozenset({"JPN"})),
+        tonnes=7.0,
+        owner="CHN",
+    )
+    inside = Lane(good="ndpr.oxide", exporters=frozenset({"CHN"}), importers=frozenset({"CHN"}))
+    assert home == Quota(clause="q", lane=inside, tonnes=40.0, owner="CHN", at_home=True)
+    facts = dict(clause.promises(setting())[0].facts)
+    assert (facts["tonnes"], facts["home_tonnes"]) == ("7", "40")
+    with pytest.raises(ValidationError, match="home_tonnes has no meaning under mode ban"):
+        control(mode="ban", exporters="CHN", home_tonnes=4)
+
+
+def test_a_clause_states_facts_by_name() -> None:
+    assert floor(stated={"published": True}).stated == {"published": True}
+    with pytest.raises(ValidationError, match="published"):
+        floor(stated={"publishd": True})
 
 
 def test_controls_to_everyone_stop_at_the_controllers_own_territory() -> None:

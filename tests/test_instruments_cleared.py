@@ -468,3 +468,16 @@ def test_a_two_way_contract_is_counted_net_of_what_flows_back() -> None:
     (said,) = outcome.settings["budgets"]
     assert said["spent_usd"] < 0, "producers pay"
     assert said["binds"] is False
+
+
+def test_a_limit_at_home_binds_beside_the_quota_on_exports() -> None:
+    """The accounts close, both limits hold, and what the exporter makes is no more than the two together."""
+    terms = "mode: quota, goods: oxide, exporters: CHN, tonnes: 30, owner: CHN"
+    abroad = cleared(f"export_controls: [{{id: q, {terms}, {MARK}}}]")
+    both = cleared(f"export_controls: [{{id: q, {terms}, home_tonnes: 400, {MARK}}}]")
+    out = [sum(tonnes(each, "oxide", "CHN", to) for to in ("USA", "JPN")) for each in (abroad, both)]
+    assert out == pytest.approx([30.0, 30.0], rel=1e-9)
+    assert tonnes(abroad, "oxide", "CHN", "CHN") > 500.0, "what may not leave is sold at home"
+    assert tonnes(both, "oxide", "CHN", "CHN") == pytest.approx(400.0, rel=1e-9)
+    assert output(both, "oxide", "CHN") == pytest.approx(430.0, rel=1e-9)
+    assert price(both, "oxide", "CHN") < price(abroad, "oxide", "CHN") < index(both, "oxide", "CHN")

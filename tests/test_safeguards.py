@@ -12,6 +12,7 @@ from friendshore.agreement.safeguards import measure
 from friendshore.errors import InputRefused
 from friendshore.instruments.safeguard import MEASURES, Safeguard, Trigger
 from friendshore.run import Assumptions, clear
+from friendshore.shares import shares
 from friendshore.study import study
 
 MARK = "illustrative: true, rule: invented"
@@ -170,3 +171,25 @@ def test_a_budget_that_binds_is_said_in_the_study() -> None:
     found = study(world(), deal(text), as_of=DAY, assume=Assumptions(), stability=False)
     assert found.notes[0].startswith("The budget of s, USD 200,000 a year, binds: ")
     assert found.notes[0].endswith("% of the covered tonnes is left.")
+
+
+RELIEF = f"tariffs: [{{id: t, goods: magnet, rate: 0.15, {MARK}}}, {{id: u, goods: oxide, rate: 0.1, {MARK}}}]\n"
+
+
+def test_a_clause_that_a_safeguard_applies_holds_only_when_the_trigger_is_met() -> None:
+    met = cleared(RELIEF + GUARD % ("import_rise of magnet in parties > -0.5", "apply t"))
+    alone, both = cleared(RELIEF.replace("{id: t, goods: magnet, rate: 0.15, " + MARK + "}, ", "")), cleared(RELIEF)
+    unmet = cleared(RELIEF + GUARD % ("import_rise of magnet in parties > 0.5", "apply t"))
+    assert said(met)["applies"] == ["t"]
+    assert tonnes(met, "magnet", "CHN", "USA") == pytest.approx(tonnes(both, "magnet", "CHN", "USA"), rel=1e-9)
+    assert tonnes(unmet, "magnet", "CHN", "USA") == tonnes(alone, "magnet", "CHN", "USA")
+    assert tonnes(met, "magnet", "CHN", "USA") < tonnes(unmet, "magnet", "CHN", "USA")
+
+
+@pytest.mark.parametrize("exact", [5, 0])
+def test_what_a_safeguard_applies_is_shared_out_with_it(exact: int) -> None:
+    text = RELIEF + GUARD % ("import_rise of magnet in parties > -0.5", "apply t")
+    found = shares(world(), deal(text), as_of=DAY, by="clause", exact=exact)
+    assert list(found.parts) == ["u", "g"]
+    assert found.of("gain_of_parties")["g"] < -10_000
+    assert found.residual <= 1e-3

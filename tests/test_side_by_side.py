@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from friendshore.agreement.document import Agreement
 from friendshore.effects import grounds
 from friendshore.report.account import Names
 from friendshore.report.side_by_side import side_by_side as tables
+from friendshore.run import clear
 from friendshore.side_by_side import Case, Sides, side_by_side
 from friendshore.study import study
 from friendshore.world.tables import PACKAGED, World
@@ -102,6 +104,26 @@ def test_dependence_is_counted_from_the_flows(world: World, found: Sides) -> Non
         "metals of which a quarter is recycled at home",
     ]
     assert all(0 <= each.after <= each.goods > 5 for each in side.benchmarks)
+
+
+def test_dependence_has_every_stage_and_marks_who_stands_above_the_limit(world: World, found: Sides) -> None:
+    side = found.sides[0]
+    rows = {row["good"]: row for row in side.dependence.iter_rows(named=True)}
+    assert set(side.dependence["stage"]) >= {"ore", "intermediate", "refined", "product"}
+    assert rows.keys() == {name.partition(".")[2] for name in side.supply if name.startswith("import_reliance.")}
+    gallium = rows["gallium.metal"]
+    assert (gallium["largest_outsider_after"], gallium["over_limit_after"]) == ("CHN", True)
+    before = clear(world, as_of=date(2030, 1, 1))
+    taken = before.flows.filter((pl.col("good") == "ndpr.oxide") & pl.col("importer").is_in(side.parties))
+    share = taken.group_by("exporter").agg(pl.col("t").sum() / taken["t"].sum())
+    outside = share.filter(~pl.col("exporter").is_in(side.parties)).sort("t", descending=True)
+    row = rows["ndpr.oxide"]
+    assert row["concentration_before"] == pytest.approx((100 * share["t"]).pow(2).sum(), rel=1e-6)
+    assert row["import_reliance_pct_before"] == pytest.approx(100 * outside["t"].sum(), rel=1e-6)
+    assert row["largest_outsider_before"] == outside["exporter"][0]
+    assert row["largest_share_pct_before"] == pytest.approx(100 * outside["t"][0], rel=1e-6)
+    page = tables(found, Names())
+    assert "89.5→89.5! CHN" in page, "an outsider above the limit is named even where nothing moves"
 
 
 def test_tables_fit_the_page_and_name_every_agreement(found: Sides) -> None:
@@ -198,6 +220,6 @@ def test_two_drafts_are_told_apart_by_the_promises_they_meet(world: World) -> No
     met = {
         (each.clause, each.obligation): (each.before, each.after) for each in grounds(world, one, other, one.run_date)
     }
-    assert met["gap.eu", "scm.5"][0] == "", "the earlier text pays no producer in the Union"
-    assert met["gap.eu", "scm.5"][1] != ""
+    assert met["gap.ndpr", "scm.5"][0] == "", "the earlier text pays no producer in the Union"
+    assert met["gap.ndpr", "scm.5"][1] != ""
     assert grounds(world, one, one, one.run_date) == ()

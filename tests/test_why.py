@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from friendshore.agreement.document import Agreement
+from friendshore.downstream.tables import sources as bill_sources
 from friendshore.errors import InputRefused
-from friendshore.headline import bound, difference, places, position
+from friendshore.headline import bound, difference, inside_prices, places, position, supply
 from friendshore.report.drafts import traced
 from friendshore.run import clear_network, compile_world, measures
 from friendshore.why import Trace, why
@@ -69,3 +72,76 @@ def test_a_number_that_is_not_there_is_refused_with_the_nearest(world: World, de
         why(world, deal, "delivered.ndpr.oxide.CHN.MLT")
     with pytest.raises(InputRefused, match="names no good"):
         why(world, deal, "levy.ndpr.oxide")
+
+
+TEN = [  # ten kinds of number, and the clause that is behind each
+    ("delivered.ndpr.oxide.CHN.DEU", "USD/t", "floor.ndpr"),
+    ("flow.ndpr.oxide.CHN.JPN", "t", "floor.ndpr"),
+    ("gain_of_users", "USD", "floor.ndpr"),
+    ("group.refiners, parties", "USD", "floor.ndpr"),
+    ("account.JPN.levy.ndpr.oxide", "USD", "floor.ndpr"),
+    ("account.EUN.levy.ndpr.oxide", "USD", "floor.ndpr"),
+    ("account.USA.contract.ndpr.oxide", "USD", "support.mp"),
+    ("account.DEU.users.ndfeb.magnet", "USD", "floor.ndpr"),
+    ("import_reliance.ndpr.oxide", "%", "floor.ndpr"),
+    ("largest_supplier.ndpr.oxide", "%", "floor.ndpr"),
+    ("concentration.ndpr.oxide", "", "floor.ndpr"),
+    ("imports.ndpr.oxide", "t", "floor.ndpr"),
+    ("price_inside.ndfeb.magnet", "USD/t", "floor.ndpr"),
+    ("product.fighter aircraft.USA", "USD/aircraft", "floor.ndpr"),
+]
+
+
+@pytest.mark.parametrize(("number", "unit", "clause"), TEN)
+def test_a_number_of_every_kind_has_its_equation_its_clause_and_its_sources(
+    number: str, unit: str, clause: str, world: World, deal: Agreement
+) -> None:
+    found = why(world, deal, number)
+    assert found.unit == unit
+    assert found.equation
+    assert sum_of(found) == pytest.approx(found.value, rel=1e-9, abs=1e-3)
+    assert clause in {told["id"] for told in found.clauses}
+    assert all(told["sources"] or told["illustrative"] for told in found.clauses)
+    assert found.sources, "who says so is named in full"
+    assert {row["id"] for row in found.sources} <= {*world.sources["id"], *bill_sources()["id"]}
+    page = traced(found)
+    assert found.sources[0]["publisher"] in page.replace("\n", " ")
+    assert json.loads(json.dumps(found.document()))["value"] == found.value
+
+
+def test_the_levies_of_the_union_are_what_its_members_pass_on(world: World, deal: Agreement) -> None:
+    found = why(world, deal, "account.EUN.levy.ndpr.oxide")
+    assert {part.name.split(" to ")[1] for part in found.parts if " to " in part.name} >= {"DEU"}
+    assert all(part.symbol.startswith("0.75 x levy") for part in found.parts if " to " in part.name)
+
+
+def test_the_supply_risk_is_its_two_terms(world: World, deal: Agreement) -> None:
+    found = why(world, deal, "supply_risk.ndpr.oxide")
+    assert sum_of(found) == pytest.approx(found.value, rel=1e-12)
+    assert found.value > 1.0
+    assert "governance" in " ".join(found.notes).lower()
+
+
+def test_measures_of_supply_are_those_that_agreements_are_ranked_by(world: World, deal: Agreement) -> None:
+    network, day = compile_world(world), deal.run_date
+    before = clear_network(world, network, measures(world, None, day)[0], as_of=day)
+    after = clear_network(world, network, measures(world, deal, day)[0], as_of=day, start=before.state)
+    at = places(world, bound(deal, world, day))
+    figures = supply(after, at) | inside_prices(after, at)
+    for number in ("output.ndpr.oxide", "concentration.cobalt.metal", "price_inside.gallium.metal"):
+        assert why(world, deal, number).value == figures[number]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("account.JPN.levi.ndpr.oxide", "did you mean 'JPN.levy.ndpr.oxide'"),
+        ("product.fighter aircrafts.USA", "did you mean 'fighter aircraft'"),
+        ("product.radar array of a fighter.MLT", "takes no gallium.metal"),
+        ("import_reliance.ndpr.oxyde", "did you mean 'import_reliance.ndpr.oxide'"),
+        ("supply_risk.ndfeb.magnet", "no supply risk is counted"),
+    ],
+)
+def test_what_is_not_counted_is_refused_with_the_nearest(number: str, said: str, world: World, deal: Agreement) -> None:
+    with pytest.raises(InputRefused, match=said):
+        why(world, deal, number)

@@ -82,6 +82,8 @@ class Terms(SphinxDirective):
         cls = model(self.arguments[0])
         beyond = model(self.options["beyond"]).model_fields if "beyond" in self.options else {}
         schema = cls.model_json_schema(by_alias=True)
+        if "$ref" in schema:  # a model that holds itself
+            schema |= schema["$defs"][schema["$ref"].rpartition("/")[2]]
         required = set(schema.get("required", ()))
         rows = ["| key | holds | if absent | |", "|---|---|---|---|"]
         for name, field in cls.model_fields.items():

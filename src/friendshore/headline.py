@@ -7,6 +7,7 @@ against one another, and what is made of the difference, is left to those who co
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -29,8 +30,10 @@ STAGE_GROUP = {
     "product": "makers of products",
     "scrap": "recyclers",
 }
-TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support")
+TREASURY = ("duty", "levy", "export_tax", "contract", "subsidy", "base_support", "public_investment")
+MAKERS = ("producers", "investment")  # what makers earn, and what their new plants cost them
 RENTS = ("quota_rent", "corridor_rent", "trq_rent", "undertaking_rent")
+STORES = {"reserve": "public reserves", "offtake": "offtake contracts"}  # whatever else is kept is stock
 CODE = 3  # letters of a country's code; whoever has more is a firm
 
 
@@ -51,7 +54,7 @@ class Places:
     union: Mapping[str, str] = field(default_factory=dict)
     stage: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def inside(self) -> frozenset[str]:
         """Every account of the parties."""
         return self.parties | self.budgets
@@ -83,14 +86,14 @@ def group_of(country: str, item: str, good: str, at: Places) -> str:
         return "parent firms"
     if item == "users":
         name = "final users"
-    elif item == "producers":
+    elif item in MAKERS:
         name = STAGE_GROUP.get(at.stage.get(good, ""), "hosts of by-products")
     elif item in TREASURY:
         name = "treasuries"
     elif item in RENTS:
         name = "licence and rent owners"
     else:
-        name = "stocks and reserves"
+        name = STORES.get(item, "stocks")
     return f"{name}, {'parties' if country in at.inside else 'outside'}"
 
 
@@ -114,7 +117,7 @@ def position(outcome: Outcome, at: Places) -> dict[str, float]:
             found["rents_outside" if not inside else "rents_of_parties"] += usd
         if inside:
             found["gain_of_users"] += usd if item == "users" else 0.0
-            found["gain_of_producers"] += usd if item == "producers" else 0.0
+            found["gain_of_producers"] += usd if item in MAKERS else 0.0
             found["gain_of_treasuries"] += usd if item in TREASURY else 0.0
         group = group_of(country, item, good, at)
         groups[group] = groups.get(group, 0.0) + usd

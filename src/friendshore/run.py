@@ -34,7 +34,7 @@ from friendshore.market.curves import (
 )
 from friendshore.market.equilibrium import solve
 from friendshore.market.homogeneous import solve_homogeneous
-from friendshore.market.network import Network
+from friendshore.market.network import Built, Network
 from friendshore.market.policy import Policy, impose
 from friendshore.market.solution import Solution
 from friendshore.outcome import Outcome
@@ -180,11 +180,14 @@ def widened(network: Network, wedges: Iterable[Wedge], *, mass_unit_t: float = 1
 
     level' = level (1 + adds / sum of levels),  the margin at which a plant runs at its level unchanged
 
+    What was built is noted with its cost, for the accounts.
+
     Raises
     ------
     InputRefused   plants of an activity that nobody runs in the base year, whose curve is not known
     """
     grown = np.ones(len(network.activities))
+    built: list[Built] = []
     at = {name: k for k, name in enumerate(network.activities)}
     level = network.supply.level if network.absolute else supply(network.supply, network.supply.margin)[0]
     for wedge in wedges:
@@ -198,6 +201,10 @@ def widened(network: Network, wedges: Iterable[Wedge], *, mass_unit_t: float = 1
             hint = "name an activity that runs: `friendshore world show` lists them"
             raise InputRefused.because("no-plant", message, hint=hint)
         grown[rows] += wedge.adds_t / mass_unit_t / whole
+        for k in map(int, rows):
+            tonnes = wedge.adds_t / mass_unit_t * float(level[k]) / whole
+            if wedge.usd_t and tonnes:
+                built.append(Built(k, tonnes, wedge.usd_t, wedge.public, wedge.payers))
     if (grown == 1.0).all():
         return network
     curve = network.supply
@@ -208,7 +215,7 @@ def widened(network: Network, wedges: Iterable[Wedge], *, mass_unit_t: float = 1
         a=np.where(linear, curve.a * grown, curve.a),
         b=np.where(linear, curve.b * grown, curve.b),
     )
-    return replace(network, supply=wider, capacity=network.capacity + level * (grown - 1.0))
+    return replace(network, supply=wider, capacity=network.capacity + level * (grown - 1.0), built=tuple(built))
 
 
 def _solve(network: Network, policy: Policy, start: Array | None = None) -> Solution:

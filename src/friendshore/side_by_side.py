@@ -16,11 +16,12 @@ import polars as pl
 from friendshore.agreement import schedule
 from friendshore.agreement.objective import MEASURES
 from friendshore.downstream.products import product_costs
-from friendshore.downstream.users import users_by_industry
+from friendshore.downstream.users import users_by_industry, uses_known
 from friendshore.errors import FriendshoreError
 from friendshore.faces import PriceGap, Tariff
 from friendshore.headline import (
     CODE,
+    MAKERS,
     RENTS,
     TREASURY,
     Places,
@@ -47,16 +48,19 @@ if TYPE_CHECKING:
     from friendshore.world.tables import World
 
 DUTIES = ("duty", "levy")
+SELL = (*MAKERS, *RENTS, "offtake")  # items of those who sell, where they stand outside
 UNION = "EUN"
+Line = tuple[str, str, str, float]  # country, item, good, USD a year
 PARTIES = "the parties"
 STAGES = ("ore", "intermediate", "refined", "product", "scrap")
+OUTSIDER_PCT = 65.0  # of what is taken: no one outsider should sell more, as Article 5 has it
 RECYCLED = ("metals of which a quarter is recycled at home", 0.25)
 # Regulation (EU) 2024/1252, Article 5: 10 % extracted, 40 % processed and 25 % recycled at home, no more than 65 % from one
 # third country.
 BENCHMARKS: tuple[tuple[str, tuple[str, ...], str, Callable[[float], bool]], ...] = (
     ("ores of which a tenth is its own", ("ore",), "import_reliance", lambda outside: outside <= 90.0),
     ("metals of which two fifths are its own", ("refined",), "import_reliance", lambda outside: outside <= 60.0),
-    ("goods with no outsider above 65 %", STAGES, "largest_supplier", lambda share: share <= 65.0),
+    ("goods with no outsider above 65 %", STAGES, "largest_supplier", lambda share: share <= OUTSIDER_PCT),
 )
 
 
@@ -91,10 +95,12 @@ class Side:
     groups     group -> change
     goods      good, parties, outside, usd
     supply     largest_supplier.<good>, imports.<good>, output.<good> under the agreement
+    dependence stage, good, and before and after: import_reliance_pct, concentration (HHI), largest outsider and its share
     prices     price_inside.<good>, before and after
     benchmarks what is wanted of the European Union, goods, before, after      goods of the stage that reach it
-    sellers    foreign sellers as one: what outsiders' producers and licence owners gain, by good; and their sum
+    sellers    foreign sellers as one: what outsiders' makers, licence owners and offtake contracts gain, by good
     users      industry, area, parties, outside      final users' gain by what the good is used for
+    uses       good, published, known, source, parties, outside, parties_not_known, outside_not_known
     products   product, unit, area, industry, place, before_usd, after_usd, missing      cost of the minerals in a product
     risk       good, stage, before, after      supply risk of the European Union, as the Commission counts it
     protection good, stage, price_change_pct, input_cost_change_pct, effective_protection_pct      of the parties' processors
@@ -114,10 +120,12 @@ class Side:
     groups: dict[str, float]
     goods: pl.DataFrame
     supply: dict[str, tuple[float, float]]
+    dependence: pl.DataFrame
     prices: dict[str, tuple[float, float]]
     benchmarks: tuple[Benchmark, ...]
     sellers: dict[str, float]
     users: pl.DataFrame
+    uses: pl.DataFrame
     products: pl.DataFrame
     risk: pl.DataFrame
     protection: pl.DataFrame
@@ -155,6 +163,7 @@ class Sides:
                     "by_good": side.goods.to_dicts(),
                     "foreign_sellers": {"usd": sum(side.sellers.values()), "by_good": side.sellers},
                     "users_by_industry": side.users.to_dicts(),
+                    "uses_known": side.uses.to_dicts(),
                     "products": side.products.to_dicts(),
                     "eu_supply_risk": side.risk.to_dicts(),
                     "effective_protection": side.protection.to_dicts(),
@@ -166,6 +175,7 @@ class Sides:
                         {"wanted": b.wanted, "goods": b.goods, "before": b.before, "after": b.after}
                         for b in side.benchmarks
                     ],
+                    "dependence": side.dependence.to_dicts(),
                     "supply": {name: {"before": a, "after": b} for name, (a, b) in side.supply.items()},
                     "prices_inside_usd_t": {name: {"before": a, "after": b} for name, (a, b) in side.prices.items()},
                 }
@@ -239,6 +249,8 @@ def _side(
 ) -> Side:
     at = places(world, bound(case.deal, world, case.as_of))
     moved = difference(position(before, at), position(after, at))
+    lines = _changes(before, after)
+    used = _users(at, lines)
     return Side(
         name=case.name,
         digest=case.deal.digest,
@@ -247,14 +259,16 @@ def _side(
         illustrative=len(case.deal.illustrative),
         clauses=len(case.deal.clauses),
         headline={name: usd for name, usd in moved.items() if name in MEASURES},
-        countries=_countries(world, at, before, after),
+        countries=_countries(world, at, lines),
         groups={name.removeprefix("group."): usd for name, usd in moved.items() if name.startswith("group.")},
-        goods=_goods(at, before, after),
+        goods=_goods(at, lines),
         supply=_pairs(supply(before, at), supply(after, at)),
+        dependence=_dependence(at, before, after),
         prices=_pairs(inside_prices(before, at), inside_prices(after, at)),
         benchmarks=_benchmarks(world, before, after),
-        sellers=_sellers(at, before, after),
-        users=users_by_industry(_users(at, before, after)),
+        sellers=_sellers(at, lines),
+        users=users_by_industry(used),
+        uses=uses_known(used),
         products=product_costs(before, after, _buyers(at), bills),
         risk=_risk(world, before, after),
         protection=effective_protection(world, at.parties, before, after),
@@ -287,6 +301,52 @@ def _benchmarks(world: World, before: Outcome, after: Outcome) -> tuple[Benchmar
     return (*found, Benchmark(wanted, len(metals), reached[0], reached[1]))
 
 
+def _dependence(at: Places, before: Outcome, after: Outcome) -> pl.DataFrame:
+    """On whom the parties hang at every stage, before and after; `over_limit` marks an outsider above 65 % of what they take.
+
+    reliance = outsiders' share of the tonnes taken;  HHI = sum over origins of (share in per cent)^2, 10,000 where there is one
+    """
+    sides = [(supply(outcome, at), _largest(at, outcome)) for outcome in (before, after)]
+    goods = sorted({name.partition(".")[2] for name in sides[0][0] if name.startswith("import_reliance.")})
+    order = {stage: number for number, stage in enumerate(STAGES)}
+    rows = []
+    for good in sorted(goods, key=lambda good: (order.get(at.stage.get(good, ""), len(order)), good)):
+        row: dict[str, object] = {"stage": at.stage.get(good, ""), "good": good}
+        for when, (figures, largest) in zip(("before", "after"), sides, strict=True):
+            share = figures.get(f"largest_supplier.{good}", 0.0)
+            row |= {
+                f"import_reliance_pct_{when}": figures.get(f"import_reliance.{good}", 0.0),
+                f"concentration_{when}": figures.get(f"concentration.{good}", 0.0),
+                f"largest_outsider_{when}": largest.get(good, ""),
+                f"largest_share_pct_{when}": share,
+                f"over_limit_{when}": share > OUTSIDER_PCT,
+            }
+        rows.append(row)
+    columns = {
+        "import_reliance_pct": pl.Float64,
+        "concentration": pl.Float64,
+        "largest_outsider": pl.String,
+        "largest_share_pct": pl.Float64,
+        "over_limit": pl.Boolean,
+    }
+    schema: dict[str, type[pl.DataType]] = {"stage": pl.String, "good": pl.String}
+    schema |= {f"{name}_{when}": kind for when in ("before", "after") for name, kind in columns.items()}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _largest(at: Places, outcome: Outcome) -> dict[str, str]:
+    """Good -> the outsider that sells the parties most of it."""
+    sold = (
+        outcome.flows.filter(pl.col("importer").is_in(at.parties) & ~pl.col("exporter").is_in(at.parties))
+        .group_by("good", "exporter")
+        .agg(pl.col("t").sum())
+        .filter(pl.col("t") > 0)
+        .sort(["t", "exporter"], descending=[True, False])
+        .unique(subset="good", keep="first", maintain_order=True)
+    )
+    return dict(sold.select("good", "exporter").iter_rows())
+
+
 def _members(world: World) -> frozenset[str]:
     return frozenset(world.countries.filter(pl.col("territory") == UNION)["code"])
 
@@ -301,18 +361,18 @@ def _buyers(at: Places) -> dict[str, tuple[str, ...]]:
     return together | {code: (code,) for code in sorted(at.parties)}
 
 
-def _sellers(at: Places, before: Outcome, after: Outcome) -> dict[str, float]:
-    """Good -> what those who make it outside, and those who own licences for it there, gain. Parent firms are neither."""
+def _sellers(at: Places, lines: Iterable[Line]) -> dict[str, float]:
+    """Good -> what outsiders who make it, own licences for it or sell it under offtake contracts gain; no parent firms."""
     sums: dict[str, float] = {}
-    for country, item, good, usd in _changes(before, after):
-        if country not in at.inside and len(country) <= CODE and (item == "producers" or item in RENTS):
+    for country, item, good, usd in lines:
+        if country not in at.inside and len(country) <= CODE and item in SELL:
             sums[good] = sums.get(good, 0.0) + usd
     return dict(sorted(sums.items()))
 
 
-def _users(at: Places, before: Outcome, after: Outcome) -> dict[str, tuple[float, float]]:
+def _users(at: Places, lines: Iterable[Line]) -> dict[str, tuple[float, float]]:
     sums: dict[str, list[float]] = {}
-    for country, item, good, usd in _changes(before, after):
+    for country, item, good, usd in lines:
         if item == "users":
             sums.setdefault(good, [0.0, 0.0])[0 if country in at.inside else 1] += usd
     return {good: (inside, outside) for good, (inside, outside) in sums.items()}
@@ -340,20 +400,28 @@ def _pairs(first: dict[str, float], second: dict[str, float]) -> dict[str, tuple
     return {name: (first.get(name, 0.0), second.get(name, 0.0)) for name in sorted({**first, **second})}
 
 
-def _changes(before: Outcome, after: Outcome) -> Iterable[tuple[str, str, str, float]]:
+def _changes(before: Outcome, after: Outcome) -> list[Line]:
+    """Every account line that either outcome has, with its change."""
     old = {(c, i, g): v for c, i, g, v in before.by_good.iter_rows()}
     new = {(c, i, g): v for c, i, g, v in after.by_good.iter_rows()}
-    for key in sorted({*old, *new}):
-        yield (*key, new.get(key, 0.0) - old.get(key, 0.0))
+    return [(*key, new.get(key, 0.0) - old.get(key, 0.0)) for key in sorted({*old, *new})]
 
 
-def _countries(world: World, at: Places, before: Outcome, after: Outcome) -> pl.DataFrame:
+def _countries(world: World, at: Places, lines: Iterable[Line]) -> pl.DataFrame:
     """Accounts by country; a customs union of parties as one, its members and its common budget below it."""
     home = dict(world.countries.select("code", "territory").iter_rows())
     kept = dict(world.territories.select("code", "kept_share").iter_rows())
     rows: dict[str, dict[str, float]] = {}
-    for country, item, _, usd in _changes(before, after):
-        column = item if item in ("users", "producers") else "treasury" if item in TREASURY else "other"
+    for country, item, _, usd in lines:
+        column = (
+            "users"
+            if item == "users"
+            else "producers"
+            if item in MAKERS
+            else "treasury"
+            if item in TREASURY
+            else "other"
+        )
         for code in [country, *([at.union[country]] if country in at.union else [])]:
             row = rows.setdefault(
                 code, dict.fromkeys(("users", "producers", "treasury", "other", "kept", "passed_on"), 0.0)
@@ -380,9 +448,9 @@ def _countries(world: World, at: Places, before: Outcome, after: Outcome) -> pl.
     return pl.DataFrame(table, schema=schema)
 
 
-def _goods(at: Places, before: Outcome, after: Outcome) -> pl.DataFrame:
+def _goods(at: Places, lines: Iterable[Line]) -> pl.DataFrame:
     sums: dict[str, list[float]] = {}
-    for country, _, good, usd in _changes(before, after):
+    for country, _, good, usd in lines:
         sums.setdefault(good, [0.0, 0.0])[0 if country in at.inside else 1] += usd
     rows = [(good, inside, outside, inside + outside) for good, (inside, outside) in sorted(sums.items())]
     schema = {"good": pl.String, "parties": pl.Float64, "outside": pl.Float64, "usd": pl.Float64}

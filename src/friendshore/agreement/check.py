@@ -114,15 +114,21 @@ def _clause_parties(draft: Draft) -> Iterator[Finding]:
                 )
                 message = f"{party.code} is not a party to the agreement"
                 yield Finding(code="not-a-party", message=message, path=(*path, "parties", number), hint=hint)
+        for code in getattr(clause, "exempt_at", ()):
+            if code not in codes:
+                message = f"{code} is not a party to the agreement, so nothing is exempt at its border"
+                yield Finding(
+                    code="not-a-party", message=message, path=(*path, "exempt_at", code), hint=did_you_mean(code, codes)
+                )
 
 
 def _borders(draft: Draft) -> Iterator[Finding]:
     """A customs union has one outer border: a member has no duty of its own to give or to set."""
-    binding = [clause for _, clause in draft.clauses if isinstance(clause, OUTER_BORDER)]
+    binding = [(path, clause) for path, clause in draft.clauses if isinstance(clause, OUTER_BORDER)]
     codes = frozenset(party.code for _, party in draft.parties)
     for path, party in draft.parties:
-        bound = [clause for clause in binding if _binds(clause, party.code)]
-        if bound and (finding := _alone(party.code, codes, path, f"to {bound[0].id!r}")) is not None:
+        bound = [f"to {clause.id!r} ({dotted(at)})" for at, clause in binding if _binds(clause, party.code)]
+        if bound and (finding := _alone(party.code, codes, path, bound[0])) is not None:
             yield finding
     for path, clause in draft.clauses:
         if isinstance(clause, ImportTariff | ImportQuota):
@@ -179,6 +185,9 @@ def _used_sources(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
         yield from (((*path, "source", number), used) for number, used in enumerate(party.source))
     for path, clause in draft.clauses:
         yield from (((*path, "source", number), used) for number, used in enumerate(clause.source))
+        for place, item in enumerate(clause.default_content if isinstance(clause, PriceFloor) else ()):
+            at = (*path, "default_content", place, "source")
+            yield from (((*at, number), used) for number, used in enumerate(item.source))
         for at, price in _cost_plus_prices(path, clause):
             for index, cost in enumerate(price.costs):
                 yield from (((*at, "costs", index, "source", number), used) for number, used in enumerate(cost.source))
@@ -249,7 +258,7 @@ def _two_floors(draft: Draft) -> Iterator[Finding]:
 
 
 def _safeguards(draft: Draft) -> Iterator[Finding]:
-    """What a safeguard suspends or releases must be there."""
+    """What a safeguard suspends, releases or applies must be there."""
     ids = {clause.id: clause for _, clause in draft.clauses}
     kinds = {kind for kind, model in KINDS.items() if any(isinstance(clause, model) for clause in ids.values())}
     for path, clause in draft.clauses:
@@ -262,6 +271,14 @@ def _safeguards(draft: Draft) -> Iterator[Finding]:
                 yield Finding(code="unknown-clause", message=message, path=(*path, "then"), hint=hint)
             elif isinstance(ids.get(name), Safeguard) or name == "safeguards":
                 message = f"{name} is a safeguard, which has nothing to suspend"
+                yield Finding(code="unknown-clause", message=message, path=(*path, "then"))
+        for name in clause.then.apply:
+            if name not in {*ids, *draft.named}:
+                hint = did_you_mean(name, ids) or "name one clause by its id"
+                message = f"no clause is called {name!r}"
+                yield Finding(code="unknown-clause", message=message, path=(*path, "then"), hint=hint)
+            elif isinstance(ids.get(name), Safeguard):
+                message = f"{name} is a safeguard, which cannot be applied by another"
                 yield Finding(code="unknown-clause", message=message, path=(*path, "then"))
         for name in clause.then.release:
             if name not in ids and name in draft.named:

@@ -35,6 +35,7 @@ class Tested:
     met: bool
     suspends: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
+    applies: tuple[str, ...] = ()
     value_after: float | None = None
     met_after: bool | None = None
 
@@ -64,6 +65,7 @@ class Tested:
             "met": self.met,
             "suspends": list(self.suspends),
             "releases": list(self.releases),
+            "applies": list(self.applies),
             "value_after": self.value_after,
             "met_after": self.met_after,
             "cycle": self.cycle,
@@ -96,6 +98,7 @@ def test(
                 met=value is not None and guard.when.met(value),
                 suspends=suspended_by(guard, deal),
                 releases=tuple(guard.then.release),
+                applies=tuple(guard.then.apply),
             )
         )
     return tuple(found)
@@ -110,14 +113,27 @@ def suspended_by(guard: Safeguard, deal: Agreement) -> tuple[str, ...]:
 
 
 def acted(deal: Agreement, world: World, as_of: date, tested: Iterable[Tested]) -> tuple[Agreement, tuple[Wedge, ...]]:
-    """The agreement with the clauses suspended that the met triggers suspend, and what the released reserves sell."""
+    """The agreement with what the met triggers suspend and apply, and what the released reserves sell."""
     deal = deal.checked(world)
     met = [each for each in tested if each.met]
     released = {name for each in met for name in each.releases}
     here = schedule.setting(deal, world, as_of)
     sold = tuple(wedge for clause in deal.reserve if clause.id in released for wedge in clause.released(here))
     paused = {name for each in met for name in each.suspends} | released  # a reserve that sells does not buy
-    return suspended(deal, paused, as_of), sold
+    return awake(suspended(deal, paused, as_of), {name for each in met for name in each.applies}), sold
+
+
+def awake(deal: Agreement, names: Iterable[str]) -> Agreement:
+    """The same agreement with some clauses in force that otherwise hold only while a safeguard is acted on."""
+    held = frozenset(names)
+    if not held:
+        return deal
+
+    def without(guard: Safeguard) -> Safeguard:
+        left = tuple(name for name in guard.then.apply if name not in held)
+        return guard.model_copy(update={"then": guard.then.model_copy(update={"apply": left})})
+
+    return deal.unread(safeguards=tuple(without(guard) for guard in deal.safeguards))
 
 
 def suspended(deal: Agreement, names: Iterable[str], as_of: date) -> Agreement:

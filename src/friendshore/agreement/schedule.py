@@ -6,7 +6,7 @@ charging, judging and paying are left to those who read the faces.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from friendshore.agreement.check import Finding
 from friendshore.agreement.worked import Worked, work
 from friendshore.errors import InputRefused
-from friendshore.faces import Claim, Corridor, Duty, Lane, Offtake, Promise, Tariff, Wedge
+from friendshore.faces import Claim, Contract, Corridor, Duty, Lane, Offtake, Promise, Tariff, Wedge
 from friendshore.instruments import KINDS
 from friendshore.instruments.clause import Clause, Setting, in_force
 from friendshore.instruments.dates import values
 from friendshore.instruments.export_control import ExportControl, without
 from friendshore.instruments.names import vocabulary
 from friendshore.instruments.offtake import OfftakeAgreement
-from friendshore.instruments.price import CostPlusPrice, FixedPrice, Item, price_usd_t, working
+from friendshore.instruments.price import AnyPrice, CostPlusPrice, Item, price_usd_t, working
 from friendshore.instruments.price_floor import PriceFloor
 from friendshore.instruments.production_subsidy import ProductionSubsidy
 from friendshore.instruments.safeguard import Safeguard
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
     from friendshore.world.tables import World
 
+NOTHING: Mapping[str, Decimal] = {}
 FAR = 5.0  # a price this many times away from the market's is probably in another unit
 STEEP = Decimal(2)  # a rate above 200 % is probably meant in per cent
 
 
-def setting(deal: Agreement, world: World, as_of: date) -> Setting:
-    """The setting in which the clauses of `deal` are read on a day.
+def setting(deal: Agreement, world: World, as_of: date, *, published: Mapping[str, Decimal] = NOTHING) -> Setting:
+    """The setting in which the clauses of `deal` are read on a day; `published` are the day's reference prices by good.
 
     Raises
     ------
@@ -51,6 +52,7 @@ def setting(deal: Agreement, world: World, as_of: date) -> Setting:
         in_force=deal.in_force,
         words=vocabulary(world),
         parties=deal.parties,
+        published_usd_t=published,
         gdp_usd={code: gdp or 0.0 for code, gdp in world.countries.select("code", "gdp_usd").iter_rows()},
     )
     needs = frozenset().union(*(clause.needs for clause in deal.clauses))
@@ -66,19 +68,34 @@ def setting(deal: Agreement, world: World, as_of: date) -> Setting:
     return replace(bare, floors_usd_t=_floors(deal, bare))
 
 
-def wedges(deal: Agreement, world: World, as_of: date, *, only: Collection[str] | None = None) -> tuple[Wedge, ...]:
+def wedges(
+    deal: Agreement,
+    world: World,
+    as_of: date,
+    *,
+    only: Collection[str] | None = None,
+    published: Mapping[str, Decimal] = NOTHING,
+) -> tuple[Wedge, ...]:
     """What the agreement, or `only` the clauses named, does to the market on a day, in the order of taking effect."""
     deal = deal.checked(world)
-    here = setting(deal, world, as_of)
-    counted = [clause for clause in deal.clauses if only is None or clause.id in only]
+    here = setting(deal, world, as_of, published=published)
+    asleep = dormant(deal)
+    counted = [c for c in deal.clauses if (only is None or c.id in only) and c.id not in asleep]
     return tuple(wedge for clause in counted for wedge in clause.wedges(here))
 
 
-def duties(deal: Agreement, world: World, as_of: date) -> tuple[Duty, ...]:
-    """What consignments owe under the agreement on a day."""
+def duties(
+    deal: Agreement, world: World, as_of: date, *, published: Mapping[str, Decimal] = NOTHING
+) -> tuple[Duty, ...]:
+    """What consignments owe under the agreement on a day; `published` are the day's reference prices by good."""
     deal = deal.checked(world)
-    here = setting(deal, world, as_of)
-    return tuple(duty for clause in deal.clauses for duty in clause.duties(here))
+    here, asleep = setting(deal, world, as_of, published=published), dormant(deal)
+    return tuple(duty for clause in deal.clauses if clause.id not in asleep for duty in clause.duties(here))
+
+
+def dormant(deal: Agreement) -> frozenset[str]:
+    """The clauses that hold only while a safeguard is acted on."""
+    return frozenset(name for guard in deal.safeguards for name in guard.then.apply)
 
 
 def promises(deal: Agreement, world: World, as_of: date) -> tuple[Promise, ...]:
@@ -91,8 +108,8 @@ def promises(deal: Agreement, world: World, as_of: date) -> tuple[Promise, ...]:
 def claims(deal: Agreement, world: World, as_of: date) -> tuple[Claim, ...]:
     """What the agreement makes one holder owe another on a day."""
     deal = deal.checked(world)
-    here = setting(deal, world, as_of)
-    return tuple(claim for clause in deal.clauses for claim in clause.claims(here))
+    here, asleep = setting(deal, world, as_of), dormant(deal)
+    return tuple(claim for clause in deal.clauses if clause.id not in asleep for claim in clause.claims(here))
 
 
 def lifted(deal: Agreement, world: World, as_of: date, *, only: Collection[str] | None = None) -> tuple[Lane, ...]:
@@ -165,8 +182,44 @@ def findings(deal: Agreement, world: World) -> list[Finding]:
         if in_force(clause, here) and not clause.wedges(here) and not isinstance(clause, Safeguard):
             message = f"{clause.id} reaches nobody on {here.as_of}"
             found.append(Finding(code="no-effect", message=message, path=path, severity="warning"))
-    found += [*_beyond_capacity(deal, world, here), *_without_a_route(deal, world, here)]
-    return [*found, *_failed_examples(deal, world)]
+    found += [
+        *_beyond_capacity(deal, world, here),
+        *_without_a_route(deal, world, here),
+        *_other_lines(deal, world, here),
+    ]
+    return [*found, *_two_caps(deal, world, here), *_failed_examples(deal, world)]
+
+
+def _two_caps(deal: Agreement, world: World, here: Setting) -> Iterator[Finding]:
+    """Capped contracts on one activity at one time: which of its tonnes each would cover is not ours to say."""
+    capped = [clause for clause in deal.subsidies if clause.cap_t is not None]
+    if len(capped) < 2:
+        return
+    paths = {id(clause): path for path, clause in _paths(deal)}
+    makes: dict[str, set[str]] = {}
+    for activity, good in world.recipes.filter(role="output").select("activity", "good").iter_rows():
+        makes.setdefault(good, set()).add(activity)
+    home = dict(world.activities.select("id", "country").iter_rows())
+    told: set[tuple[str, str]] = set()
+    for day in sorted({clause.enters_into_force or deal.in_force for clause in capped} | {here.as_of}):
+        first: dict[str, ProductionSubsidy] = {}
+        for clause in capped:
+            for wedge in clause.wedges(replace(here, as_of=day)):
+                if not isinstance(wedge, Contract) or wedge.cap_t is None:
+                    continue
+                for activity in sorted(makes.get(wedge.good, ())):
+                    eligible = not wedge.activities or activity in wedge.activities
+                    if not eligible or home[activity] not in wedge.producers:
+                        continue
+                    other = first.setdefault(activity, clause)
+                    if other is clause or (other.id, clause.id) in told:
+                        continue
+                    told.add((other.id, clause.id))
+                    message = (
+                        f"{activity} stands under a capped contract already, {other.id} ({dotted(paths[id(other)])})"
+                    )
+                    hint = "which tonnes come first is open: name other activities or producers, or other dates"
+                    yield Finding(code="two-caps", message=message, path=(*paths[id(clause)], "cap_t"), hint=hint)
 
 
 def _beyond_capacity(deal: Agreement, world: World, here: Setting) -> Iterator[Finding]:
@@ -239,6 +292,19 @@ def _without_a_route(deal: Agreement, world: World, here: Setting) -> Iterator[F
                     yield Finding(code="implausible", message=message, path=paths[id(clause)], severity="warning")
 
 
+def _other_lines(deal: Agreement, world: World, here: Setting) -> Iterator[Finding]:
+    """Default contents for tariff lines under which the clause's good does not trade."""
+    codes = dict(world.goods.select("id", "hs6").iter_rows())
+    paths = {id(clause): path for path, clause in _paths(deal)}
+    for clause in deal.floors:
+        under = (codes.get(here.good(clause.good)) or "").split("+")
+        for number, item in enumerate(clause.default_content):
+            if under != [""] and item.line[:6] not in under:
+                message = f"{clause.good} does not trade under {item.hs}"
+                path = (*paths[id(clause)], "default_content", number, "hs")
+                yield Finding(code="wrong-line", message=message, path=path, hint=f"one of {', '.join(under)}")
+
+
 def assumptions(deal: Agreement) -> tuple[str, ...]:
     """What the agreement is taken to say where its text says nothing, one sentence each."""
     return tuple(said for clause in deal.clauses for said in clause.assumptions())
@@ -264,7 +330,7 @@ def _paths(deal: Agreement) -> Iterator[tuple[tuple[str | int, ...], Clause]]:
             yield (key, number), clause
 
 
-def _prices(clause: Clause, here: Setting) -> Iterator[tuple[FixedPrice | CostPlusPrice, str]]:
+def _prices(clause: Clause, here: Setting) -> Iterator[tuple[AnyPrice, str]]:
     if isinstance(clause, PriceFloor):
         term, good = clause.reference_price, clause.good
     elif isinstance(clause, ProductionSubsidy) and clause.strike is not None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from friendshore.agreement.governance import MISSED, Decisions, Procedure
+from friendshore.agreement.governance import words as rule_in_words
 from friendshore.agreement.wording import (
     countries,
     country,
@@ -24,6 +26,7 @@ from friendshore.agreement.wording import (
 from friendshore.instruments import KINDS
 from friendshore.instruments.clause import Clause, Party
 from friendshore.instruments.names import ALL, members
+from friendshore.origin_rules.rule import shipped_rules
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -241,9 +244,42 @@ def _governance(deal: Agreement, context: _Context) -> str:
         return ""
     rows = []
     for key in _stated(deal.governance):
-        said = field_in_words(deal.governance, key)
+        held = getattr(deal.governance, key)
+        if isinstance(held, Decisions):
+            said = " ".join([f"A decision is carried by {rule_in_words(held)}.", *_stated_words(held)])
+        elif isinstance(held, Procedure):
+            said = " ".join(_procedure(held))
+        elif key == "union_votes":
+            said = "a customs union has one vote" if held == "one" else "each member of a customs union votes"
+        else:
+            said = field_in_words(deal.governance, key)
         rows.append(f"- **{key.replace('_', ' ').capitalize()}**: {_line(context.link(said))}")
     return f"{_anchor('governance')}\n## Governance\n\n" + "\n".join(rows)
+
+
+def _procedure(held: Procedure) -> list[str]:
+    """A procedure as sentences: its own words, when it is opened, its rule, what is due when and what follows if it is not done."""
+    said = list(_stated_words(held))
+    if held.every is not None:
+        first = f", first on {day(held.first)}" if held.first is not None else ""
+        said.append(f"It is opened every {months(held.every)}{first}.")
+    if held.notice is not None:
+        said.append(f"Notice of {months(held.notice)} is given.")
+    if held.decisions is not None:
+        said.append(f"It is decided by {rule_in_words(held.decisions)}.")
+        said += _stated_words(held.decisions)
+    for step in held.steps:
+        since = f"of {step.after}" if step.after else "of its opening"
+        who = f", by {step.who}" if step.who else ""
+        said.append(
+            f"Within {number(step.days)} days {since}: {step.name}{who}; if that is missed, {MISSED[step.if_missed]}."
+        )
+    return said
+
+
+def _stated_words(held: Decisions | Procedure) -> list[str]:
+    text = _line(held.text).strip()
+    return [text if text.endswith(".") else f"{text}."] if text else []
 
 
 def _stated(model: BaseModel) -> list[str]:
@@ -298,6 +334,9 @@ def _trade_area(clause: Any, said: _Said, context: _Context) -> None:
         "goods",
         "preference",
     )
+    if clause.origin is not None:
+        rule = shipped_rules()[clause.origin.rule]
+        said.say(f"Goods originate in a Party where they meet the rule {rule.id} ({rule.law}), at the levels stated below.")
 
 
 def _tariff(clause: Any, said: _Said, context: _Context) -> None:
@@ -340,6 +379,8 @@ def _floor(clause: Any, said: _Said, context: _Context) -> None:
     said.say(
         start + how.get(clause.form, _lower(fixed)), "good", "levy_on", "form", "applies_to", "exempt", "exporter_share"
     )
+    for party, free in clause.exempt_at.items():
+        said.say(f"At the border of {country(party)} goods from {countries(free)} do not pay it.", "exempt_at")
 
 
 def _exports(clause: Any, said: _Said, context: _Context) -> None:
@@ -368,6 +409,11 @@ def _exports(clause: Any, said: _Said, context: _Context) -> None:
             f"{'licence' if clause.mode == 'licence' else 'quota'}.{rent}",
             "mode", "goods", "exporters", "importers", "tonnes", "owner",
         )  # fmt: skip
+        if clause.home_tonnes is not None:
+            said.say(
+                f"{who} shall use no more than {in_words(clause.home_tonnes)} tonnes a year of their own.",
+                "home_tonnes",
+            )
 
 
 def _subsidy(clause: Any, said: _Said, context: _Context) -> None:
@@ -440,6 +486,18 @@ def _plants(clause: Any, said: _Said, _context: _Context) -> None:
         f"{listed(f'`{name}`' for name in clause.activities)}, from {day(clause.opens)}.",
         "activities", "adds_t", "opens",
     )  # fmt: skip
+    if clause.cost is not None:
+        who = {
+            "makers": "those who run them",
+            "own": "the treasuries of the countries where they stand",
+            "by_gdp": "the Parties in proportion to their gross domestic product",
+            "equal": "the Parties in equal parts",
+        }.get(str(clause.cost.funding)) or f"treasuries in the shares {field_in_words(clause.cost, 'funding')}"
+        said.say(
+            f"Capacity of a tonne a year costs {number(clause.cost.usd_t)} USD to build, which is paid off over "
+            f"{number(clause.cost.life_years)} years at {_percent(clause.cost.discount_rate)} a year by {who}.",
+            "cost",
+        )
 
 
 def _safeguard(clause: Any, said: _Said, _context: _Context) -> None:
@@ -453,6 +511,8 @@ def _safeguard(clause: Any, said: _Said, _context: _Context) -> None:
         if clause.then.release
         else []
     )
+    if clause.then.apply:
+        acts.append(f"{listed(map(_marked, clause.then.apply))} {'applies' if len(clause.then.apply) == 1 else 'apply'}")
     said.say(
         f"Where the condition {clause.when.words().replace('_', ' ')} is met, {listed(acts)} for {field_in_words(clause, 'lasts')}.",
         "when", "then", "lasts",

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator
 from friendshore.instruments import dates
 from friendshore.instruments.dates import Dated
 from friendshore.instruments.names import iso_names, union_names
-from friendshore.instruments.price import Capital, Cost, CostPlusPrice, FixedPrice
+from friendshore.instruments.price import Capital, Cost, CostPlusPrice, FixedPrice, PublishedPrice
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -60,6 +60,9 @@ def in_words(value: Any, *, span: bool = False) -> str:
         return f"{number(value.value)} {value.currency} per {value.per} of {value.of}"
     if isinstance(value, CostPlusPrice):
         return _cost_plus(value)
+    if isinstance(value, PublishedPrice):
+        stated = f"{number(value.value)} {value.currency} per {value.per} of {value.of}"
+        return f"the one published for the day, and {stated} where none is"
     if isinstance(value, Cost | Capital):
         return _cost(value)
     if isinstance(value, Dated):

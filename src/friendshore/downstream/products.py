@@ -8,7 +8,9 @@ energy and other materials are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -42,20 +44,18 @@ def product_costs(
     there takes any has no price: it is named under `missing`, and the product has no cost there
     """
     bills = shipped_bills() if bills is None else bills
-    prices = [
-        {place: _paid(outcome, frozenset(inside)) for place, inside in places.items()} for outcome in (before, after)
-    ]
+    prices = [_paid(outcome, places) for outcome in (before, after)]
     rows = []
     heads = bills.select("product", "unit", "area", "industry").unique(
         subset="product", keep="first", maintain_order=True
     )
     for product, unit, area, industry in heads.iter_rows():
-        contents = content(product, bills)
+        held = content(product, bills)
         for place in places:
             old, new = (each[place] for each in prices)
-            missing = sorted(good for good in contents if good not in old or good not in new)
+            missing = sorted(good for good in held if good not in old or good not in new)
             cost = (
-                [sum(kg / KG * paid[good] for good, kg in contents.items()) for paid in (old, new)]
+                [sum(kg / KG * paid[good] for good, kg in held.items()) for paid in (old, new)]
                 if not missing
                 else [None] * 2
             )
@@ -75,8 +75,91 @@ def content(product: str, bills: pl.DataFrame) -> dict[str, float]:
     return found
 
 
-def _paid(outcome: Outcome, inside: frozenset[str]) -> dict[str, float]:
-    """Good -> what buyers inside pay for a tonne on average, delivered."""
-    taken = outcome.flows.filter(pl.col("importer").is_in(inside) & (pl.col("t") > 0))
-    mean = taken.group_by("good").agg(usd_t=(pl.col("t") * pl.col("delivered_usd_t")).sum() / pl.col("t").sum())
-    return dict(mean.sort("good").iter_rows())
+@dataclass(frozen=True)
+class Content:
+    """What one unit of a product holds of a good, kilograms, parts' parts included, with the range and who says so.
+
+    reliability   the worst of the figures it is computed from, `D` for our own estimate
+    """
+
+    good: str
+    kg: float
+    low: float | None
+    high: float | None
+    year: str
+    sources: tuple[str, ...]
+    reliability: str
+    note: str
+
+
+def contents(product: str, bills: pl.DataFrame) -> tuple[Content, ...]:
+    """Every good in a product with its range and sources, as `content` counts it; a part's part has a range where either has."""
+    found: dict[str, Content] = {}
+    columns = ("part", "amount", "measure", "low", "high", "year", "source", "reliability", "note")
+    for part, amount, measure, low, high, year, source, reliability, note in (
+        bills.filter(pl.col("product") == product).select(columns).iter_rows()
+    ):
+        own = Content(part, 1.0, None, None, year, (source,), reliability, note or "")
+        for inside in (own,) if measure == "kg" else contents(part, bills):
+            made = Content(
+                good=inside.good,
+                kg=amount * inside.kg,
+                low=_end(low, inside.low, amount, inside.kg, operator.mul),
+                high=_end(high, inside.high, amount, inside.kg, operator.mul),
+                year=max(year or "", inside.year or ""),
+                sources=tuple(dict.fromkeys((*inside.sources, source))),
+                reliability=max(reliability, inside.reliability),
+                note=_said(inside.note, note or ""),
+            )
+            found[inside.good] = made if inside.good not in found else _joined(found[inside.good], made)
+    return tuple(found.values())
+
+
+def _joined(one: Content, other: Content) -> Content:
+    """The same good in two parts of a product."""
+    return Content(
+        good=one.good,
+        kg=one.kg + other.kg,
+        low=_end(one.low, other.low, one.kg, other.kg, operator.add),
+        high=_end(one.high, other.high, one.kg, other.kg, operator.add),
+        year=max(one.year, other.year),
+        sources=tuple(dict.fromkeys((*one.sources, *other.sources))),
+        reliability=max(one.reliability, other.reliability),
+        note=_said(one.note, other.note),
+    )
+
+
+def _end(
+    mine: float | None, theirs: float | None, my: float, their: float, join: Callable[[float, float], float]
+) -> float | None:
+    """An end of a range made of two, the middle standing for one that has none; none where neither has."""
+    if mine is None and theirs is None:
+        return None
+    return join(my if mine is None else mine, their if theirs is None else theirs)
+
+
+def _said(*notes: str) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))
+
+
+def _paid(outcome: Outcome, places: Mapping[str, Iterable[str]]) -> dict[str, dict[str, float]]:
+    """Place -> good -> what buyers there pay for a tonne on average, delivered."""
+    taken = (
+        outcome.flows.filter(pl.col("t") > 0)
+        .group_by("importer", "good")
+        .agg(pl.col("t").sum(), usd=(pl.col("t") * pl.col("delivered_usd_t")).sum())
+        .sort("importer", "good")
+    )
+    by: dict[str, list[tuple[str, float, float]]] = {}
+    for importer, good, t, usd in taken.iter_rows():
+        by.setdefault(importer, []).append((good, t, usd))
+    found: dict[str, dict[str, float]] = {}
+    for place, inside in places.items():
+        sums: dict[str, list[float]] = {}
+        for country in sorted(set(inside)):
+            for good, t, usd in by.get(country, ()):
+                held = sums.setdefault(good, [0.0, 0.0])
+                held[0] += t
+                held[1] += usd
+        found[place] = {good: usd / t for good, (t, usd) in sorted(sums.items())}
+    return found

@@ -17,10 +17,12 @@ from friendshore.errors import InputRefused, Place, Problem, did_you_mean
 HERE = Path(__file__).parent
 TEXT, NUMBER = pl.String, pl.Float64
 # One row for each part of a product: kilograms of a good, contained as the world counts it, or units of another product.
+# `low` and `high` are the range of the amount, where one is known.
 BILLS = {
     "product": TEXT, "unit": TEXT, "area": TEXT, "industry": TEXT, "part": TEXT, "amount": NUMBER, "measure": TEXT,
-    "year": TEXT, "source": TEXT, "reliability": TEXT, "note": TEXT,
+    "low": NUMBER, "high": NUMBER, "year": TEXT, "source": TEXT, "reliability": TEXT, "note": TEXT,
 }  # fmt: skip
+RANGE = ("low", "high")
 # Shares of a good's final use by industry; what they lack of one is not published.
 END_USES = {
     "good": TEXT, "industry": TEXT, "area": TEXT, "share": NUMBER, "year": TEXT, "source": TEXT, "reliability": TEXT,
@@ -53,7 +55,7 @@ def read_bills(file: Path, goods: Iterable[str]) -> pl.DataFrame:
 
     Parameters
     ----------
-    file : CSV with the columns of `BILLS`
+    file : CSV with the columns of `BILLS`, those of the range left out or empty where it is not known
     goods : ids of the goods of the world
 
     Raises
@@ -65,7 +67,7 @@ def read_bills(file: Path, goods: Iterable[str]) -> pl.DataFrame:
     except (OSError, UnicodeDecodeError) as stuck:
         raise InputRefused.because("unreadable", f"'{file}' cannot be read: {stuck}", path="--bills") from None
     lines = csv.DictReader(text.splitlines())
-    if lacking := [name for name in BILLS if name not in (lines.fieldnames or ())]:
+    if lacking := [name for name in BILLS if name not in (*RANGE, *(lines.fieldnames or ()))]:
         wanted = f"the columns are {', '.join(BILLS)}"
         raise InputRefused.because("no-column", f"{file.name} lacks {', '.join(lacking)}", path="--bills", hint=wanted)
     found = list(enumerate(lines, start=2))
@@ -89,7 +91,15 @@ def read_bills(file: Path, goods: Iterable[str]) -> pl.DataFrame:
         amount = _amount(row["amount"])
         if amount is None:
             problems.append(Problem("wrong-number", f"{row['amount']!r} is no amount above nought", place, "amount"))
-        rows.append(tuple(amount if name == "amount" else row[name] for name in BILLS))
+        ends = {name: _amount(row.get(name)) if row.get(name) else None for name in RANGE}
+        for name in RANGE:
+            if row.get(name) and ends[name] is None:
+                problems.append(Problem("wrong-number", f"{row[name]!r} is no amount above nought", place, name))
+        if amount is not None and not (ends["low"] or amount) <= amount <= (ends["high"] or amount):
+            said = f"{amount:g} does not lie between {row.get('low')} and {row.get('high')}"
+            problems.append(Problem("wrong-range", said, place, "amount"))
+        held = {**row, **ends, "amount": amount}
+        rows.append(tuple(held[name] for name in BILLS))
     if problems:
         raise InputRefused(problems)
     table = pl.DataFrame(rows, schema=BILLS, orient="row")

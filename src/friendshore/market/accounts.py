@@ -41,6 +41,8 @@ ITEMS = (
     "contract",
     "subsidy",
     "base_support",
+    "investment",
+    "public_investment",
     "offtake",
     "reserve",
     "stock",
@@ -59,10 +61,11 @@ class Resources:
     switching: float  # KL / theta, never negative
     origin_premium: float  # sum (w - w0) d0
     unserved: float
+    investment: float  # what capacity built since the base year costs a year
 
     @property
     def total(self) -> float:
-        spent = self.production_cost + self.freight + self.link_premium + self.unserved
+        spent = self.production_cost + self.freight + self.link_premium + self.unserved + self.investment
         return self.utility - spent - self.switching - self.origin_premium
 
 
@@ -172,12 +175,19 @@ def account(network: Network, policy: Policy, solved: Solution) -> Accounts:
         holder = n.support_holder[k] or countries[n.activity_country[k]]
         lines[holder, "base_support", main_good[t]] -= float(support[t])
 
+    for one in n.built:
+        own = countries[n.activity_country[one.activity]]
+        good = main_good[int(np.searchsorted(p.tranche_activity, one.activity))]
+        item = "public_investment" if one.public else "investment"
+        for payer, share in one.payers or ((own, 1.0),):
+            lines[payer, item, good] -= share * one.usd_t * one.tonnes
+
     by_route("offtake", p.offtake * (s.index[n.route_market] - s.delivered), importer)
-    for one in p.priced:  # what the formula adds to the market price goes from buyer to seller
-        price = float(s.price[n.route_source[one.route]])
-        more = (one.paid(price) - price) * one.tonnes
-        lines[countries[importer[one.route]], "offtake", goods[route_good[one.route]]] -= more
-        lines[countries[exporter[one.route]], "offtake", goods[route_good[one.route]]] += more
+    for each in p.priced:  # what the formula adds to the market price goes from buyer to seller
+        price = float(s.price[n.route_source[each.route]])
+        more = (each.paid(price) - price) * each.tonnes
+        lines[countries[importer[each.route]], "offtake", goods[route_good[each.route]]] -= more
+        lines[countries[exporter[each.route]], "offtake", goods[route_good[each.route]]] += more
     released = s.price * n.stock_release
     for i in map(int, np.flatnonzero(released)):
         lines[countries[n.source_country[i]], "stock", goods[n.source_good[i]]] += float(released[i])
@@ -233,6 +243,7 @@ def resources(network: Network, policy: Policy, solved: Solution) -> Resources:
         switching=float((switching * s.spot).sum()) if logit else 0.0,
         origin_premium=float(-(premium * s.spot).sum()) if logit else 0.0,
         unserved=unserved,
+        investment=sum(one.usd_t * one.tonnes for one in n.built),
     )
 
 
