@@ -113,7 +113,7 @@ def test_every_fault_is_named_and_the_good_lines_go_on(tmp_path: Path) -> None:
         assert row["fix"]
         assert row["who"]
         if row["value"]:
-            assert row["value"] == value[:60]
+            assert row["value"].removeprefix("'") == value[:60]  # an apostrophe where a spreadsheet would run it
 
 
 def test_a_line_tells_all_its_faults_at_once(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from border_cases import draw, law, rows
 
 from friendshore.border import columns
+from friendshore.border.assess import engine as connected
 from friendshore.border.line import assess_line, kind_of
 from friendshore.border.scaled import INT64, NANO, product, products, rounded
 from friendshore.border.terms import Terms, terms_of
@@ -43,9 +44,8 @@ ENGINES = ("duckdb", "postgres", "spark")
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]]:
     """A connection and the way to keep a stage on it."""
     if request.param == "duckdb":
-        con = ibis.duckdb.connect()
-        yield con, columns.views(con)
-        con.disconnect()
+        with connected() as con:
+            yield con, columns.native(con)
     elif request.param == "postgres":
         yield from _postgres(tmp_path_factory.mktemp("pg"))
     else:
@@ -136,9 +136,21 @@ def assessed(con: Any, hold: Any, lines: list[Any], rounding: Any) -> dict[str, 
     table = put(con, "lines", pa.Table.from_pylist(rows(lines), schema=pa.schema(SCHEMA)))
     held = put(con, "terms", columns.terms_table(terms))
     needed = columns.shape(terms)
-    result = columns.rule(columns.joined(table, held, needed, by_day=True), rounding, needed, hold)
-    wanted = result.select("line_id", "refusal", *columns.AMOUNTS, "reasons", "warnings")
-    return {row["line_id"]: row for row in wanted.to_pyarrow().to_pylist()}
+    lines_of_kinds = columns.numbered(table, held, by_day=True)
+    result = columns.rule(columns.joined(lines_of_kinds, held, needed), rounding, needed, hold)
+    wanted = result.select("line_id", "refusal", *columns.AMOUNTS, "reasons", "warnings").to_pyarrow().to_pylist()
+    reasons, warnings = (
+        table.column("codes").to_pylist() for table in (columns.reasons_table(), columns.warnings_table(terms))
+    )
+    return {
+        row["line_id"]: row
+        | {
+            "refusal": columns.REFUSALS[row["refusal"]],
+            "reasons": reasons[row["reasons"]],
+            "warnings": warnings[row["warnings"]],
+        }
+        for row in wanted
+    }
 
 
 # -- products -----------------------------------------------------------------------------------------------------------
@@ -163,7 +175,7 @@ def test_ties_and_results_are_whole_numbers_on_every_engine(engine: tuple[Any, A
     table = put(
         con, "ties", pa.Table.from_pylist([dict(zip("and", case, strict=True)) for case in cases], schema=schema)
     )
-    done = hold.stage(products(table, {"x": (table.a, table.n, table.d)}, rounding, hold.piece))
+    done = hold.stage(products(table, {"x": (table.a, table.n, table.d)}, rounding, hold))
     assert done.x.type().is_int64()
     got = done.select("a", "n", "d", "x").to_pyarrow()
     assert pa.types.is_int64(got.schema.field("x").type)
@@ -181,11 +193,7 @@ def test_products_are_exact_where_floats_are_not(engine: tuple[Any, Any]) -> Non
     table = put(
         con, "large", pa.Table.from_pylist([dict(zip("and", case, strict=True)) for case in cases], schema=schema)
     )
-    got = (
-        hold.stage(products(table, {"x": (table.a, table.n, table.d)}, "half_even", hold.piece))
-        .to_pyarrow()
-        .to_pylist()
-    )
+    got = hold.stage(products(table, {"x": (table.a, table.n, table.d)}, "half_even", hold)).to_pyarrow().to_pylist()
     assert [(row["a"], row["x"]) for row in sorted(got, key=lambda r: (r["d"], r["a"]))] == [
         (a, product(a, n, d, "half_even")) for a, n, d in sorted(cases, key=lambda c: (c[2], c[0]))
     ]

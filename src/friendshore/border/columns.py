@@ -3,18 +3,34 @@
 Lines come with the terms of their kind joined to them. Steps follow the declared order of layers: customs value, base duty
 with its options, additional duties, levy on what stands above. Each amount is rounded to the cent once; contained mass to
 the gram at each of its three steps. `line` is the same rule for one line in exact decimals.
+
+What can be said of a kind of line is said once, in its terms; a line meets only products, sums and comparisons of whole
+numbers. Reasons, warnings and refusals are numbers too, until `spelled` puts their codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import count
+from itertools import count, product
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from friendshore.border.price_test import POINT, WITHIN
-from friendshore.border.scaled import CENTS_MAX, NANO, Rounding, divided, one_more, products
+from friendshore.border.reasons import REASONS
+from friendshore.border.scaled import (
+    CENTS_MAX,
+    GRAMS_MAX,
+    NANO,
+    Engine,
+    Rounding,
+    divided_whole,
+    fits_at_once,
+    guessed,
+    one_more,
+    products,
+)
 from friendshore.border.terms import CONTAINED, DELIVERY, HIGHER, KEYS, LOWER, NET_MASS, SUM, Charge, Kind, Terms
 
 if TYPE_CHECKING:
@@ -23,98 +39,166 @@ if TYPE_CHECKING:
 
 MICRO = 10**6
 OPTIONS = ("mfn", "treaty", "agreed", "suspended")
-EXTRAS = ("section_301", "section_232", "section_122", "surcharge")
+EXTRAS = {"section_301": "A1", "section_232": "A2", "section_122": "A3", "surcharge": "A4"}
 CHARGES = (*OPTIONS, *EXTRAS)
+# Options in the order in which they are tried, their reason, and whether they ask for proof.
+WAYS = (("suspended", "D4", False), ("treaty", "D2", True), ("agreed", "D3", True))
 
-_PARTS = ("rate", "num", "den", "on", "mode", "there")
+# What every assessed line has. Cents of USD and grams.
+AMOUNTS = ("customs_c", "cif_c", "contained_g", "duty_c", *(f"{name}_c" for name in EXTRAS), "levy_c", "total_c")
+
+# Codes by their numbers. A line's reasons are one duty, any additional duties, one levy, and what the price test did; its
+# warnings those of its kind and any of its own.
+DUTIES = tuple(code for code in REASONS if code.startswith("D"))
+LEVIES = tuple(code for code in REASONS if code.startswith("L"))
+GRADES = ("", "P3")
+TESTS = ("", "P1", "P2")
+OWN_WARNINGS = ("W3", "W4", "W5", "W9")
+REFUSALS = ("", *(code for code, reason in REASONS.items() if reason.kind == "refusal"))
+
 # What the rule reads of a line, and of the terms of its kind.
 _OWN = (
     "row", "line_id", "entry_day", "net_g", "moisture_n", "assay_n", "price_c", "freight_c", "insurance_c", "proof_lapsed",
 )  # fmt: skip
 _READ = (
-    "term_refusal", "at_fob", "fx_num", "fx_den", "content", "default_content", "gross", "needs_content", "mfn_code",
-    "reference", "phase", "on_cif", "least", "levy_reason", "holds", "proven", "agreed_proven", "term_warnings",
+    "term_refusal", "fob_freight", "fob_insurance", "cif_price", "cif_freight", "cif_insurance", "freight_asked",
+    "insurance_asked", "fx_num", "fx_den", "part_fixed", "part_default", "content", "needs_content", "duty_n", "price_t",
+    "phase", "landed", "levied", "least", "levy_n", "warned",
 )  # fmt: skip
-
 _GRADED = ("grade", "grade_point")
 _RELATED = ("within", "sale", "deductive", "computed", "next_value")
-
-# What every assessed line has. Cents of USD and grams.
-AMOUNTS = ("customs_c", "cif_c", "contained_g", "duty_c", *(f"{name}_c" for name in EXTRAS), "levy_c", "total_c")
-CODES = ("duty_code", "reasons", "warnings")
+_TEXTS = ("importer", "origin", "hs", "good", "currency", "field", "about", "clause", "article")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Which parts of the rule any kind of line needs; the others are left out of the query.
 
-    `by_value` and `by_mass` name the charges with a rate and with money per mass, `there` those that any kind has, `quotas` whether lines must be taken in
-    order, `levies` whether a reference price or a minimum import price applies to any, `graded` and `related` whether any is
-    quoted for a grade or tests the prices of related parties.
+    Parameters
+    ----------
+    by_value, by_mass : charges with a rate, and with money per mass; `either` those that take the lower or the higher
+    at_once : those by value whose products stay within 64 bits whatever the line
+    there : charges that any kind has
+    exchanged, converted : whether any price is in another currency, any content in another unit than the assay's
+    moist, lapsed : whether any line states its moisture, whether any has a day of proof that may have passed
+    light : whether no line is so heavy that its mass times billionths leaves 64 bits
+    quotas : whether lines must be taken in order
+    levies : whether a reference price or a minimum import price applies to any
+    phased : whether any levy is charged in part
+    least : whether a minimum import price applies to any
+    graded, related : whether any reference is quoted for a grade, any clause tests the prices of related parties
     """
 
     by_value: tuple[str, ...]
     by_mass: tuple[str, ...]
+    either: tuple[str, ...]
+    at_once: frozenset[str]
     there: tuple[str, ...]
+    exchanged: bool
+    converted: bool
+    moist: bool
+    lapsed: bool
+    light: bool
     quotas: bool
     levies: bool
-    graded: bool = False
-    related: bool = False
+    phased: bool
+    least: bool
+    graded: bool
+    related: bool
 
 
-def shape(terms: Iterable[Terms]) -> Shape:
-    """The parts of the rule that `terms` need."""
+def shape(terms: Sequence[Terms], *, moist: bool = True, lapsed: bool = True, most_g: int = GRAMS_MAX) -> Shape:
+    """The parts of the rule that `terms` need, for lines that weigh `most_g` at most.
+
+    `moist` and `lapsed` are false where no line states its moisture, and none a day of proof that may have passed.
+    """
     held = [(name, charge) for each in terms for name in CHARGES if (charge := getattr(each, name)) is not None]
     valued = {name for name, charge in held if charge.rate}
     weighed = {name for name, charge in held if charge.num}
+    either = {name for name, charge in held if charge.mode != SUM}
+    large = {name for name, charge in held if not fits_at_once(CENTS_MAX, *_reduced(charge.rate))}
+    phases = {each.phase for each in terms if each.reference is not None}
     return Shape(
         by_value=tuple(name for name in CHARGES if name in valued),
         by_mass=tuple(name for name in CHARGES if name in weighed),
+        either=tuple(name for name in CHARGES if name in either),
+        at_once=frozenset(valued - large),
         there=tuple(name for name in CHARGES if name in {name for name, _ in held}),
+        exchanged=any(each.fx_num != each.fx_den for each in terms),
+        converted=any(each.content not in (None, NANO) for each in terms),
+        moist=moist,
+        lapsed=lapsed,
+        light=fits_at_once(most_g * max([NANO, *(each.content or 0 for each in terms)]) // NANO + 1, NANO, NANO),
         quotas=any(each.quota is not None for each in terms),
         levies=any(each.reference is not None or each.least is not None for each in terms),
+        phased=bool(phases - {NANO}),
+        least=any(each.least is not None for each in terms),
         graded=any(each.tested.grade is not None for each in terms),
         related=any(each.tested.within is not None for each in terms),
     )
 
 
-def joined(lines: Table, kinds: Table, needed: Shape, *, by_day: bool) -> Table:
-    """Sound lines with what the rule reads of the terms of their kind; `day` is the day whose law applies.
-
-    `by_day` is false where one day's law applies to all lines. Texts of the terms can be joined to the result by `kind`.
-    """
-    lines = lines.rename(entry_day="day")
-    on = [lines[name] == kinds[f"key_{name}"] for name in KEYS if name != "day"]
+def numbered(lines: Table, kinds: Table, *, by_day: bool) -> Table:
+    """Lines with `kind`, the number of their kind, found by its words; `by_day` false where one day's law applies to all."""
+    keys = kinds.select("kind", *(f"key_{name}" for name in KEYS))
+    on = [lines[name] == keys[f"key_{name}"] for name in KEYS if name != "day"]
     if by_day:
-        on.append(lines.entry_day == kinds.key_day)
-    read = ["kind", *_READ, *(f"{name}_{part}" for name in needed.there for part in _PARTS)]
-    read += ["quota", "rate_beyond", "quota_name"] if needed.quotas else []
-    read += [*_GRADED] if needed.graded else []
-    read += [*_RELATED] if needed.related else []
-    table = lines.join(kinds, on, how="inner")
-    return table.select(*_OWN, *read, day=table.key_day)
+        on.append(lines.day == keys.key_day)
+    return lines.join(keys, on, how="inner").select(*(lines[name] for name in lines.columns), keys.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """How an engine keeps what has been computed: `stage` after each part of the rule, `piece` within a part.
+def joined(lines: Table, kinds: Table, needed: Shape) -> Table:
+    """Sound lines, of numbered kinds, with what the rule reads of the terms of their kind; `day` is the day whose law applies."""
+    lines = lines.rename(entry_day="day")
+    parts = [f"{name}_{part}" for name in needed.by_value for part in ("rate", "base")]
+    parts += [f"{name}_{part}" for name in needed.by_mass for part in ("net", "held", "num", "den")]
+    parts += [f"{name}_mode" for name in needed.either]
+    parts += [f"{name}_{part}" for name, _, _ in WAYS if name in needed.there for part in ("open", "missed")]
+    if needed.quotas:
+        parts += ["quota", "quota_n", "quota_rate", "quota_base", "beyond_rate", "beyond_base"]
+    parts += [*_GRADED] if needed.graded else []
+    parts += [*_RELATED] if needed.related else []
+    table = lines.join(kinds, lines.kind == kinds.kind, how="inner")
+    return table.select(*_OWN, lines.kind, *_READ, *parts, day=kinds.key_day)
 
-    One query of all parts would repeat every amount wherever it is used.
+
+def native(con: Any) -> Engine:
+    """DuckDB: a column of an inner query is computed once, and whole numbers are divided as such."""
+    keep = _kept(con, "create_table", temp=True)
+    return Engine(_viewed(con), lambda table: table, lambda table, flag: keep(table.filter(flag)), divided_whole)
+
+
+def views(con: Any) -> Engine:
+    """A view for each stage: for engines that compute a column of an inner query once (Spark).
+
+    Some lines are not told from others: a condition would be taken down to the file, and all that it rests on computed twice.
     """
-
-    stage: Callable[[Table], Table]
-    piece: Callable[[Table], Table]
-
-
-def views(con: Any) -> Hold:
-    """A view for each stage: for engines that compute a column of an inner query once (DuckDB, Spark)."""
-    return Hold(_kept(con, "create_view"), lambda table: table)
+    # what must hold of every column is inferred for a join, through all stages: that took longer than the rule, and all memory
+    con.raw_sql("SET spark.sql.constraintPropagation.enabled = false")
+    keep = _kept(con, "create_view")
+    return Engine(keep, lambda table: table, lambda table, flag: table, guessed)
 
 
-def tables(con: Any) -> Hold:
+def tables(con: Any) -> Engine:
     """A temporary table for each piece: for engines that open inner queries and repeat them (PostgreSQL)."""
     keep = _kept(con, "create_table", temp=True)
-    return Hold(keep, keep)
+    return Engine(keep, keep, lambda table, flag: keep(table.filter(flag)), guessed)
+
+
+def _viewed(con: Any) -> Callable[[Table], Table]:
+    """A view whose columns are known already, so that the engine is not asked for them."""
+
+    def keep(table: Table) -> Table:
+        from ibis.expr import operations
+
+        name = f"stage_{next(_NUMBERS)}"
+        con.raw_sql(f"CREATE TEMP VIEW {name} AS {con.compile(table)}")
+        held: Table = operations.DatabaseTable(
+            name=name, schema=table.schema(), source=con, namespace=operations.Namespace()
+        ).to_expr()
+        return held
+
+    return keep
 
 
 _NUMBERS = count(1)  # so that a rule that runs again does not take away the stages of another
@@ -130,7 +214,7 @@ def _kept(con: Any, how: str, **options: bool) -> Callable[[Table], Table]:
     return keep
 
 
-def rule(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> Table:
+def rule(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
     """Assess every line.
 
     Parameters
@@ -138,211 +222,208 @@ def rule(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> Table:
     table : sound lines with their terms, as `joined` makes it
     rounding : halves up, or to the even neighbour
     needed : which parts of the rule any of the terms need
-    hold : keeps a stage in the engine, `views` or `tables`
+    engine : where it runs: `native`, `views` or `tables`
 
     Returns
     -------
-    table : the lines with `AMOUNTS`, `CODES` and `refusal`, the latter empty where the line is assessed
+    table : the lines with `AMOUNTS` and the numbers `reasons`, `warnings` and `refusal`, the last 0 where the line is assessed
     """
-    table = weighed(table, rounding, needed, hold)
-    table = _base_duty(table, rounding, needed, hold)
+    table = weighed(table, rounding, needed, engine)
+    table = _base_duty(table, rounding, needed, engine)
     if needed.quotas:
-        table = hold.stage(_quota(hold.stage(table), rounding, hold))
-    table = _landed(table if not needed.related else hold.stage(_compared(hold.stage(table), rounding, hold)))
-    table = _levy(table, rounding, hold) if needed.levies else _no_levy(table)
-    return hold.stage(_codes(hold.stage(table), needed))
+        table = engine.stage(_quota(engine.stage(table), rounding, needed, engine))
+    if needed.related:
+        table = engine.stage(_compared(engine.stage(table), rounding, engine))
+    table = _landed(table)
+    table = _levy(table, rounding, needed, engine) if needed.levies else _no_levy(table)
+    return engine.stage(_codes(engine.stage(table), needed))
 
 
-def weighed(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> Table:
+def weighed(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
     """The rule as far as values, contained mass and what is missing: what a quota is filled by."""
-    table = _values(hold.stage(table))
+    table = _values(engine.stage(table))
     if needed.graded:
-        table = _off_grade(table, rounding, hold)
-    return hold.stage(_refusals(_masses(table, rounding, hold)))
+        table = _off_grade(table, rounding, engine)
+    return engine.stage(_refusals(_masses(table, rounding, needed, engine)))
 
 
 def _values(table: Table) -> Table:
-    """Fob and cif in hundredths of the currency, from the price, its term of delivery, freight and insurance."""
-    price, freight, insurance, term = table.price_c, table.freight_c, table.insurance_c, table.holds
-    fob = (term == 0).ifelse(price, (term == 1).ifelse(price - freight, price - freight - insurance))
-    cif = (term == 0).ifelse(price + freight + insurance, (term == 1).ifelse(price + insurance, price))
-    needs_cif = ~table.at_fob | table.reference.notnull() | table.least.notnull()
-    table = table.mutate(fob_cur=fob, cif_cur=cif, needs_cif=needs_cif)
-    no_freight = table.freight_c.isnull() & ((table.at_fob & (term >= 1)) | (table.needs_cif & (term == 0)))
-    no_insurance = table.insurance_c.isnull() & ((table.at_fob & (term >= 2)) | (table.needs_cif & (term <= 1)))
-    return table.mutate(
-        no_freight=no_freight, no_insurance=no_insurance, customs_cur=table.at_fob.ifelse(table.fob_cur, table.cif_cur)
-    )
-
-
-def _masses(table: Table, rounding: Rounding, hold: Hold) -> Table:
-    """Cents of USD, and grams: dry, of the substance assayed, of the good's own unit."""
-    positive: Any = (table.customs_cur > 0).ifelse(table.customs_cur, None)
-    landed: Any = ((table.cif_cur > 0) & table.needs_cif).ifelse(table.cif_cur, None)
-    by_clause = table.gross | (table.assay_n.isnull() & table.default_content.notnull())
+    """Customs value and cif in hundredths of the currency, from price, freight and insurance as the term of delivery asks."""
+    freight, insurance = table.freight_c.fill_null(0), table.insurance_c.fill_null(0)
     table = table.mutate(
-        customs_cur=positive,
-        cif_cur=landed,
-        pure_n=by_clause.ifelse(table.default_content, table.assay_n),
-        unit_n=by_clause.ifelse(NANO, table.content),
+        no_freight=table.freight_asked & table.freight_c.isnull(),
+        no_insurance=table.insurance_asked & table.insurance_c.isnull(),
+        freight_c=freight,
+        insurance_c=insurance,
     )
-    table = products(
-        table,
-        {
-            "customs_c": (table.customs_cur, table.fx_num, table.fx_den),
-            "cif_c": (table.cif_cur, table.fx_num, table.fx_den),
-            "dry_g": (table.net_g, NANO - table.moisture_n, NANO),
-        },
-        rounding,
-        hold.piece,
+    price, freight, insurance = table.price_c, table.freight_c, table.insurance_c
+    table = table.mutate(
+        customs_cur=price + freight * table.fob_freight + insurance * table.fob_insurance,
+        cif_cur=price * table.cif_price + freight * table.cif_freight + insurance * table.cif_insurance,
     )
-    table = products(table, {"pure_g": (table.dry_g, table.pure_n, NANO)}, rounding, hold.piece)
-    table = products(table, {"contained_g": (table.pure_g, table.unit_n, NANO)}, rounding, hold.piece)
-    return hold.stage(
-        table.drop(
-            "dry_g", "pure_g", "moisture_n", "assay_n", "content", "default_content", "gross", "pure_n", "unit_n"
-        )
-    )
+    used = ("fob_freight", "fob_insurance", "cif_freight", "cif_insurance", "freight_asked", "insurance_asked")
+    return table.drop(*used, "freight_c", "insurance_c")
 
 
-def _off_grade(table: Table, rounding: Rounding, hold: Hold) -> Table:
+def _masses(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
+    """Cents of USD, and grams: dry, of the substance assayed, of the good's own unit."""
+    substance = table.part_fixed.isnull() & table.assay_n.notnull()
+    table = table.mutate(
+        no_value=(table.customs_cur <= 0) | ((table.cif_price > 0) & (table.cif_cur <= 0)),
+        part_n=table.part_fixed.coalesce(table.assay_n, table.part_default),
+        unit_n=substance.ifelse(table.content, NANO),
+    )
+    wanted: dict[str, tuple[Any, Any, Any]] = {}
+    if needed.exchanged:  # what is not above nought is refused, and multiplied as nought
+        value, landed = (_above(table[name]) for name in ("customs_cur", "cif_cur"))
+        wanted |= {"customs_c": (value, table.fx_num, table.fx_den), "cif_c": (landed, table.fx_num, table.fx_den)}
+    else:
+        table = table.mutate(customs_c=table.customs_cur, cif_c=table.cif_cur)
+    if needed.moist:
+        wanted["dry_g"] = (table.net_g, NANO - table.moisture_n, NANO)
+    else:
+        table = table.mutate(dry_g=table.net_g)
+    at_once = ("dry_g", "pure_g", "contained_g") if needed.light else ()
+    table = products(table, wanted, rounding, engine, at_once)
+    table = products(table, {"pure_g": (table.dry_g, table.part_n, NANO)}, rounding, engine, at_once)
+    if needed.converted:
+        table = products(table, {"contained_g": (table.pure_g, table.unit_n, NANO)}, rounding, engine, at_once)
+    else:
+        table = table.mutate(contained_g=table.unit_n.notnull().ifelse(table.pure_g, None))
+    used = ("dry_g", "pure_g", "moisture_n", "assay_n", "content", "part_fixed", "part_default", "part_n", "unit_n")
+    return engine.stage(table.drop(*used, "customs_cur", "cif_cur", "cif_price", "fx_num", "fx_den"))
+
+
+def _off_grade(table: Table, rounding: Rounding, engine: Engine) -> Table:
     """What a contained tonne of the goods is worth less than one of the grade that the reference price is quoted for."""
-    asked = table.grade.notnull() & ~table.gross & table.assay_n.notnull()
-    table = hold.stage(table.mutate(own_n=asked.ifelse(table.assay_n, None), quoted_n=table.grade))
-    table = hold.stage(products(table, {"held_n": (table.own_n, table.content, NANO)}, rounding, hold.piece))
+    asked = table.grade.notnull() & table.part_fixed.isnull() & table.assay_n.notnull()
+    table = engine.stage(table.mutate(own_n=asked.ifelse(table.assay_n, None), quoted_n=table.grade))
+    table = engine.stage(products(table, {"held_n": (table.own_n, table.content, NANO)}, rounding, engine))
     below = table.held_n < table.quoted_n
-    table = hold.stage(table.mutate(below_n=below, apart_n=below.ifelse(table.quoted_n - table.held_n, table.held_n - table.quoted_n)))
-    table = hold.stage(products(table, {"worth_t": (table.apart_n, table.grade_point, POINT)}, rounding, hold.piece))
+    apart = below.ifelse(table.quoted_n - table.held_n, table.held_n - table.quoted_n)
+    table = engine.stage(table.mutate(below_n=below, apart_n=apart))
+    table = engine.stage(products(table, {"worth_t": (table.apart_n, table.grade_point, POINT)}, rounding, engine))
     less: Any = table.below_n.ifelse(table.worth_t, -table.worth_t).fill_null(0)
     return table.mutate(less_t=less).drop("own_n", "quoted_n", "held_n", "below_n", "apart_n", "worth_t", *_GRADED)
 
 
-def _compared(table: Table, rounding: Rounding, hold: Hold) -> Table:
+def _compared(table: Table, rounding: Rounding, engine: Engine) -> Table:
     """The cif price that is compared with the reference: between related parties the declared one if it is close to a test value."""
     values = ("sale", "deductive", "computed", "next_value")
-    table = products(table, {f"{name}_c": (table.contained_g, table[name], MICRO) for name in values}, rounding, hold.piece)
-    table = hold.stage(table)
+    table = products(table, {f"{name}_c": (table.contained_g, table[name], MICRO) for name in values}, rounding, engine)
+    table = engine.stage(table)
     taken: Any = table.within.isnull()
     for name in values[:3]:
         value: Any = (table[f"{name}_c"] <= CENTS_MAX).ifelse(table[f"{name}_c"], None)
         apart = (table.cif_c > value).ifelse(table.cif_c - value, value - table.cif_c)
         taken = taken | (apart * WITHIN <= value * table.within).fill_null(False)
     other = table.next_value_c.fill_null(0)
-    code = table.within.isnull().ifelse("", taken.ifelse(" P1", " P2"))
-    table = table.mutate(compared_c=taken.ifelse(table.cif_c, other), related_code=code)
-    large = (table.refusal == "") & (table.compared_c > CENTS_MAX)
-    table = table.mutate(refusal=large.ifelse("R19", table.refusal), compared_c=large.ifelse(0, table.compared_c))
+    tests = table.within.isnull().ifelse(TESTS.index(""), taken.ifelse(TESTS.index("P1"), TESTS.index("P2")))
+    table = table.mutate(compared_c=taken.ifelse(table.cif_c, other), test_n=tests.cast("int64"))
+    large = (table.refusal == 0) & (table.compared_c > CENTS_MAX)
+    table = table.mutate(
+        refusal=large.ifelse(REFUSALS.index("R19"), table.refusal), compared_c=large.ifelse(0, table.compared_c)
+    )
     return table.drop(*(f"{name}_c" for name in values), *_RELATED)
+
+
+def _above(column: Any) -> Any:
+    return (column > 0).ifelse(column, 0)
 
 
 def _refusals(table: Table) -> Table:
     """The first thing that is missing; amounts of such lines are not shown."""
     import ibis
 
-    large = (table.customs_c > CENTS_MAX).fill_null(False) | (table.cif_c > CENTS_MAX).fill_null(False)
     refusal = ibis.cases(
-        (table.term_refusal != "", table.term_refusal),
-        (table.holds == 4, "N10"),
-        (table.no_freight, "N06"),
-        (table.no_insurance, "N07"),
-        (table.customs_cur.isnull() | (table.needs_cif & table.cif_cur.isnull()), "N12"),
-        (table.needs_content & table.contained_g.isnull(), "N05"),
-        (large, "R19"),
-        else_="",
+        (table.term_refusal > 0, table.term_refusal),
+        (table.no_freight, REFUSALS.index("N06")),
+        (table.no_insurance, REFUSALS.index("N07")),
+        (table.no_value, REFUSALS.index("N12")),
+        (table.needs_content & table.contained_g.isnull(), REFUSALS.index("N05")),
+        ((table.customs_c > CENTS_MAX) | (table.cif_c > CENTS_MAX), REFUSALS.index("R19")),
+        else_=0,
     )
-    table = table.mutate(refusal=refusal)
-    fine = table.refusal == ""
-    shown = {name: fine.ifelse(table[name].fill_null(0), 0) for name in ("customs_c", "cif_c", "contained_g")}
-    used = (
-        "term_refusal",
-        "at_fob",
-        "fx_num",
-        "fx_den",
-        "needs_content",
-        "no_freight",
-        "no_insurance",
-        "customs_cur",
-        "cif_cur",
-    )
-    return table.mutate(**shown).drop(*used, "fob_cur", "needs_cif", "freight_c", "insurance_c", "holds")
+    table = table.mutate(refusal=refusal.cast("int64"))
+    fine = table.refusal == 0
+    shown = {name: fine.ifelse(table[name], 0) for name in ("customs_c", "cif_c")}
+    shown["contained_g"] = (fine & table.contained_g.notnull()).ifelse(table.contained_g, 0)
+    return table.mutate(**shown).drop("term_refusal", "needs_content", "no_freight", "no_insurance", "no_value")
 
 
-def _base_duty(table: Table, rounding: Rounding, needed: Shape, hold: Hold) -> Table:
+def _base_duty(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
     """Every option and every additional duty: a rate on the customs value, money per mass, both, the lower, the higher."""
     import ibis
 
     wanted: dict[str, tuple[Any, Any, Any]] = {}
     for name in needed.by_value:
-        wanted[f"{name}_v"] = (table.customs_c, table[f"{name}_rate"], NANO)
+        wanted[f"{name}_v"] = (table.customs_c, table[f"{name}_rate"], table[f"{name}_base"])
     for name in needed.by_mass:
-        on = table[f"{name}_on"]
-        mass = (on == NET_MASS).ifelse(table.net_g, (on == CONTAINED).ifelse(table.contained_g, 0))
+        mass = table.net_g * table[f"{name}_net"] + table.contained_g * table[f"{name}_held"]
         wanted[f"{name}_m"] = (mass, table[f"{name}_num"], table[f"{name}_den"])
-    table = products(table, wanted, rounding, hold.piece)
-    columns: dict[str, Any] = {}
+    table = products(table, wanted, rounding, engine, {f"{name}_v" for name in needed.at_once})
     nought: Any = ibis.literal(0, "int64")
+    columns: dict[str, Any] = {}
     for name in CHARGES:
         by_value = table[f"{name}_v"] if name in needed.by_value else nought
-        if name not in needed.by_mass:
-            columns[f"{name}_c"] = by_value
-            continue
-        by_mass, mode = table[f"{name}_m"], table[f"{name}_mode"]
-        lower = (by_value < by_mass).ifelse(by_value, by_mass)
-        higher = (by_value < by_mass).ifelse(by_mass, by_value)
-        columns[f"{name}_c"] = (mode == LOWER).ifelse(lower, (mode == HIGHER).ifelse(higher, by_value + by_mass))
+        by_mass = table[f"{name}_m"] if name in needed.by_mass else nought
+        owed = by_value + by_mass if name in needed.by_value and name in needed.by_mass else by_value
+        owed = by_mass if name in needed.by_mass and name not in needed.by_value else owed
+        if name in needed.either:
+            mode = table[f"{name}_mode"]
+            lower = (by_value < by_mass).ifelse(by_value, by_mass)
+            higher = (by_value < by_mass).ifelse(by_mass, by_value)
+            owed = (mode == LOWER).ifelse(lower, (mode == HIGHER).ifelse(higher, owed))
+        columns[f"{name}_c"] = owed
     if needed.quotas and "mfn" in needed.by_mass:  # a quota's rates take the place of the rate alone
-        columns["beside"] = (table.mfn_mode == SUM).ifelse(table.mfn_m, 0)
-    used = [
-        *wanted,
-        *(f"{name}_{part}" for name in needed.there for part in _PARTS if part != "there" and name != "agreed"),
-    ]
-    table = table.mutate(**columns).drop(*used)
-    chosen, code = table.mfn_c, table.mfn_code
+        alone = (table.mfn_mode == SUM) if "mfn" in needed.either else ibis.literal(True)
+        columns["beside"] = alone.ifelse(table.mfn_m, 0)
+    table = engine.stage(table.mutate(**columns).drop(*wanted))
+    chosen, code = table.mfn_c, table.duty_n
+    ways = [way for way in WAYS if way[0] in needed.there]
+    for name, reason, _ in ways:
+        better = table[f"{name}_open"] & (table[f"{name}_c"] < chosen)
+        number = ibis.literal(DUTIES.index(reason), "int64")
+        table = table.mutate(duty_c=better.ifelse(table[f"{name}_c"], chosen), duty_n=better.ifelse(number, code))
+        chosen, code = table.duty_c, table.duty_n
     missed: Any = ibis.literal(False)
-    ways = (("suspended", "D4", None), ("treaty", "D2", table.proven), ("agreed", "D3", table.agreed_proven))
-    for name, reason, proven in (way for way in ways if way[0] in needed.there):
-        better = table[f"{name}_there"] & (table[f"{name}_c"] < chosen)
-        better = better if proven is None else better & proven
-        table = table.mutate(duty_c=better.ifelse(table[f"{name}_c"], chosen), duty_code=better.ifelse(reason, code))
-        chosen, code = table.duty_c, table.duty_code
-    table = table.mutate(duty_c=chosen, duty_code=code)
-    for name in ("treaty", "agreed"):
-        if name in needed.there:
-            missed = missed | (table[f"{name}_there"] & (table[f"{name}_c"] < table.duty_c))
-    free = ~table.quota.notnull() if needed.quotas else ibis.literal(True)
-    return table.mutate(missed=missed & free)
+    for name, _, asks_proof in ways:
+        if asks_proof:
+            missed = missed | (table[f"{name}_missed"] & (table[f"{name}_c"] < chosen))
+    return table.mutate(duty_c=chosen, missed=missed)
 
 
-def _quota(table: Table, rounding: Rounding, hold: Hold) -> Table:
+def _quota(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
     """The agreement's quota, filled in the order of day and row: within, straddling, beyond."""
     import ibis
 
-    held = table.quota.notnull() & (table.refusal == "")
-    taken = held.ifelse(table.contained_g, 0)
-    order = ibis.window(group_by=table.quota_name, order_by=[table.day, table.row], preceding=None, following=0)
-    before = (taken.sum().over(order) - taken).cast("int64")
-    table = hold.stage(table.mutate(quota_held=held, quota_before=before))
-    left = (table.quota > table.quota_before).ifelse(table.quota - table.quota_before, 0)
+    table = engine.stage(table.mutate(quota_held=table.quota.notnull() & (table.refusal == 0)))
+    taken = table.select("row", "day", "quota_n", "quota_held", taken=table.quota_held.ifelse(table.contained_g, 0))
+    taken = engine.some(taken, taken.quota_held)
+    order = ibis.window(group_by=taken.quota_n, order_by=[taken.day, taken.row], preceding=None, following=0)
+    before = (taken.taken.sum().over(order) - taken.taken).cast("int64")
+    filled = engine.stage(taken.select(filled_row=taken.row, quota_before=before))
+    table = engine.stage(table.left_join(filled, table.row == filled.filled_row).drop("filled_row"))
+    left = _above(table.quota - table.quota_before)
     within = (table.contained_g < left).ifelse(table.contained_g, left)
     table = table.mutate(quota_within=within, quota_mass=(table.contained_g > 0).ifelse(table.contained_g, 1))
-    table = hold.stage(
-        products(table, {"share_m": (table.quota_within, MICRO, table.quota_mass)}, rounding, hold.piece)
-    )
-    table = hold.stage(products(table, {"value_in": (table.customs_c, table.share_m, MICRO)}, rounding, hold.piece))
+    table = engine.stage(products(table, {"share_m": (table.quota_within, MICRO, table.quota_mass)}, rounding, engine))
+    table = engine.stage(products(table, {"value_in": (table.customs_c, table.share_m, MICRO)}, rounding, engine))
     table = products(
         table,
         {
-            "duty_in": (table.value_in, table.agreed_rate, NANO),
-            "duty_out": (table.customs_c - table.value_in, table.rate_beyond, NANO),
+            "duty_in": (table.value_in, table.quota_rate, table.quota_base),
+            "duty_out": (table.customs_c - table.value_in, table.beyond_rate, table.beyond_base),
         },
         rounding,
-        hold.piece,
+        engine,
     )
-    where = ibis.cases((table.share_m == MICRO, "D5"), (table.share_m == 0, "D7"), else_="D6")
+    inside, straddling, beyond = (DUTIES.index(code) for code in ("D5", "D6", "D7"))
+    where = ibis.cases((table.share_m == MICRO, inside), (table.share_m == 0, beyond), else_=straddling)
     owed = table.duty_in + table.duty_out + (table.beside if "beside" in table.columns else 0)
     return table.mutate(
         duty_c=table.quota_held.ifelse(owed, table.duty_c),
-        duty_code=table.quota_held.ifelse(where, table.duty_code),
+        duty_n=table.quota_held.ifelse(where.cast("int64"), table.duty_n),
     )
 
 
@@ -353,39 +434,47 @@ def _landed(table: Table) -> Table:
         duties = duties + table[f"{name}_c"]
     table = table.mutate(duties_c=duties)
     cif = table.compared_c if "compared_c" in table.columns else table.cif_c
-    return table.mutate(base_c=table.on_cif.ifelse(cif, cif + table.duties_c))
+    return table.mutate(base_c=cif + table.duties_c * table.landed)
 
 
-def _levy(table: Table, rounding: Rounding, hold: Hold) -> Table:
+def _levy(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
     """Levy = phase * max(0, contained mass * reference - base), exact to the last fraction and rounded once.
 
     The value at the reference is kept as whole cents and millionths; the phase, in billionths, multiplies both.
     """
-    price: Any = table.reference.coalesce(table.least).fill_null(0)
-    if "less_t" in table.columns:
-        price = (price > table.less_t).ifelse(price - table.less_t, 0)
-    table = hold.stage(table.mutate(price_t=price))
-    table = hold.piece(divided(table, {"t__": (table.contained_g, MICRO)}))
-    table = hold.piece(divided(table, {"c__": (table.t___r * table.price_t, MICRO)}))
-    table = hold.stage(
-        table.mutate(at_reference_c=table.t___q * table.price_t + table.c___q).drop("t___q", "t___r", "c___q")
-    )
-    short = (table.at_reference_c >= table.base_c) & (table.price_t > 0)
-    gap = short.ifelse(table.at_reference_c - table.base_c, 0)
-    table = table.mutate(gap__=gap, micro__=short.ifelse(table.c___r, 0))
-    table = hold.piece(divided(table, {"g__": (table.gap__, NANO)}))
-    table = hold.stage(hold.piece(divided(table, {"p__": (table.g___r * table.phase, NANO)})))
-    table = hold.piece(divided(table, {"l__": (table.p___r * MICRO + table.micro__ * table.phase, NANO * MICRO)}))
-    table = hold.stage(table.mutate(whole__=table.g___q * table.phase + table.p___q + table.l___q))
-    owed: Any = table.whole__ + one_more(table.whole__, table.l___r, NANO * MICRO, rounding)
-    levied = table.reference.notnull()
-    large = (table.refusal == "") & (table.at_reference_c > CENTS_MAX)
+    whole = engine.quotient
+    if needed.graded:
+        table = table.mutate(price_t=_above(table.price_t - table.less_t))
+    table = engine.stage(table.mutate(tonnes__=whole(table.contained_g, MICRO)))
+    table = table.mutate(rest__=(table.contained_g - table.tonnes__ * MICRO) * table.price_t)
+    table = engine.piece(table.mutate(cents__=whole(table.rest__, MICRO)))
     table = table.mutate(
-        levy_c=levied.ifelse(owed, 0),
-        below=(table.gap__ > 0) | (table.micro__ > 0),
-        refusal=large.ifelse("R19", table.refusal),
+        at_reference_c=table.tonnes__ * table.price_t + table.cents__, micro__=table.rest__ - table.cents__ * MICRO
     )
-    table = table.drop(*(column for column in table.columns if "__" in column))
+    table = engine.stage(table.drop("tonnes__", "rest__", "cents__"))
+    large = (table.refusal == 0) & (table.at_reference_c > CENTS_MAX)
+    table = table.mutate(
+        refusal=large.ifelse(REFUSALS.index("R19"), table.refusal),
+        at_reference_c=(table.at_reference_c > CENTS_MAX).ifelse(0, table.at_reference_c),
+    )
+    table = table.mutate(
+        gap__=_above(table.at_reference_c - table.base_c),
+        micro__=(table.at_reference_c >= table.base_c).ifelse(table.micro__, 0),
+    )
+    table = table.mutate(below=(table.gap__ > 0) | (table.micro__ > 0))
+    if needed.phased:
+        table = engine.piece(table.mutate(high__=whole(table.gap__, NANO)))
+        table = table.mutate(low__=(table.gap__ - table.high__ * NANO) * table.phase)
+        table = engine.stage(table.mutate(part__=whole(table.low__, NANO)))
+        table = table.mutate(rest__=(table.low__ - table.part__ * NANO) * MICRO + table.micro__ * table.phase)
+        table = engine.piece(table.mutate(last__=whole(table.rest__, NANO * MICRO)))
+        table = engine.stage(table.mutate(gap__=table.high__ * table.phase + table.part__ + table.last__))
+        rest, den = table.rest__ - table.last__ * (NANO * MICRO), NANO * MICRO
+    else:
+        rest, den = table.micro__, MICRO
+    owed = table.gap__ + one_more(table.gap__, rest, den, rounding)
+    table = table.mutate(levy_c=owed * table.levied)
+    table = engine.stage(table.drop(*(column for column in table.columns if "__" in column)))
     return table.mutate(total_c=table.duties_c + table.levy_c)
 
 
@@ -398,28 +487,25 @@ def _no_levy(table: Table) -> Table:
 
 
 def _codes(table: Table, needed: Shape) -> Table:
-    """Why each amount is what it is, and what to look at, as codes."""
-    levied, least = table.reference.notnull(), table.least.notnull()
-    levy_code = levied.ifelse(table.below.ifelse(" L1", " L2"), table.levy_reason)
-    reasons = table.duty_code
-    for name, code in zip(EXTRAS, ("A1", "A2", "A3", "A4"), strict=True):
-        if name not in needed.there:
-            continue
-        reasons = reasons + (table[f"{name}_c"] > 0).ifelse(f" {code}", "")
-    reasons = reasons + levy_code
-    if needed.graded:
-        reasons = reasons + (table.less_t != 0).ifelse(" P3", "")
-    if needed.related:
-        reasons = reasons + table.related_code
-    flags = (
-        ("W3", table.proof_lapsed),
-        ("W4", levied & (table.base_c * 2 < table.at_reference_c)),
-        ("W5", least & table.below),
-        ("W9", table.missed),
-    )
-    warnings: Any = table.term_warnings
-    for code, flag in flags:
-        warnings = warnings + flag.ifelse(f"{code} ", "")
+    """Why each amount is what it is, and what to look at, as numbers."""
+    reasons = table.duty_n * 2 ** len(EXTRAS)
+    for bit, name in enumerate(EXTRAS):
+        if name in needed.there:
+            reasons = reasons + _worth(table[f"{name}_c"] > 0, 2**bit)
+    levied = table.levied > 0
+    not_below = _worth(levied & ~table.below, LEVIES.index("L2") - LEVIES.index("L1"))
+    flags = {"W9": table.missed}
+    if needed.lapsed:
+        flags["W3"] = table.proof_lapsed
+    if needed.levies:
+        flags["W4"] = levied & (table.base_c * 2 < table.at_reference_c)
+    if needed.least:
+        flags["W5"] = table.least & table.below
+    warnings = table.warned * 2 ** len(OWN_WARNINGS)
+    for code, flag in flags.items():
+        warnings = warnings + _worth(flag, 2 ** OWN_WARNINGS.index(code))
+    graded = _worth(table.less_t != 0, 1) if needed.graded else 0
+    tested = table.test_n if needed.related else 0
     return table.select(
         "row",
         "line_id",
@@ -429,79 +515,150 @@ def _codes(table: Table, needed: Shape) -> Table:
         "price_c",
         "refusal",
         *AMOUNTS,
-        "duty_code",
-        reasons=reasons,
+        reasons=((reasons * len(LEVIES) + table.levy_n + not_below) * len(GRADES) + graded) * len(TESTS) + tested,
         warnings=warnings,
     )
 
 
-def terms_table(terms: Iterable[Terms]) -> pa.Table:
-    """The terms of every kind as columns: `kind` and the key's parts, then what `rule` reads."""
+def _worth(flag: Any, number: int) -> Any:
+    import ibis
+
+    return flag.ifelse(ibis.literal(number, "int64"), ibis.literal(0, "int64"))
+
+
+def spelled(result: Table, reasons: Table, warnings: Table, texts: Table) -> Table:
+    """The result of the rule with the codes of its reasons and warnings, and the words and the clause of its kind."""
+    table = result.join(reasons, result.reasons == reasons.number)
+    table = table.join(warnings, result.warnings == warnings.number)
+    table = table.join(texts, result.kind == texts.kind)
+    kept = [result[name] for name in result.columns if name not in ("reasons", "warnings")]
+    codes = {"reasons": reasons.codes, "warnings": warnings.codes}
+    return table.select(*kept, *(texts[name] for name in _TEXTS), **codes)
+
+
+def reasons_table() -> pa.Table:
+    """The codes of every combination of reasons, by its number."""
     import pyarrow as pa
 
-    rows = [_row(number, each) for number, each in enumerate(terms)]
+    every = product(DUTIES, range(2 ** len(EXTRAS)), LEVIES, GRADES, TESTS)
+    codes = []
+    for duty, extras, levy, grade, test in every:
+        added = [code for bit, code in enumerate(EXTRAS.values()) if extras >> bit & 1]
+        codes.append(" ".join(filter(None, (duty, *added, levy, grade, test))))
+    return pa.table({"number": pa.array(range(len(codes)), pa.int64()), "codes": pa.array(codes, pa.string())})
+
+
+def warnings_table(terms: Iterable[Terms]) -> pa.Table:
+    """The codes of every combination of warnings that `terms` allow, by its number."""
+    import pyarrow as pa
+
+    codes = []
+    for of_kind, own in product(_warned(terms), range(2 ** len(OWN_WARNINGS))):
+        codes.append(" ".join((*of_kind, *(code for bit, code in enumerate(OWN_WARNINGS) if own >> bit & 1))))
+    return pa.table({"number": pa.array(range(len(codes)), pa.int64()), "codes": pa.array(codes, pa.string())})
+
+
+def texts_table(terms: Iterable[Terms]) -> pa.Table:
+    """The words of every kind, cleaned, what is missing, and the clause and article of its levy, by its number."""
+    import pyarrow as pa
+
+    words = {name for name in KEYS if name != "day"}
+    held = list(terms)
+    columns = {name: [getattr(each.kind if name in words else each, name) for each in held] for name in _TEXTS}
+    return pa.table(
+        {"kind": pa.array(range(len(held)), pa.int64())}
+        | {name: pa.array(texts, pa.string()) for name, texts in columns.items()}
+    )
+
+
+def terms_table(terms: Sequence[Terms]) -> pa.Table:
+    """The terms of every kind as columns: `kind`, its number, the key's parts, then what `rule` reads."""
+    import pyarrow as pa
+
+    warned = {codes: number for number, codes in enumerate(_warned(terms))}
+    quotas = {name: number for number, name in enumerate(sorted({each.quota_name for each in terms}))}
+    rows = [_row(number, each, warned[each.warnings], quotas[each.quota_name]) for number, each in enumerate(terms)]
     return pa.Table.from_pylist(rows, schema=_schema())
 
 
-def _row(number: int, terms: Terms) -> dict[str, object]:
-    row: dict[str, object] = {"kind": number}
+def _warned(terms: Iterable[Terms]) -> list[tuple[str, ...]]:
+    """Every combination of warnings that a kind has, in order."""
+    return sorted({each.warnings for each in terms})
+
+
+def _row(number: int, terms: Terms, warned: int, quota_n: int) -> dict[str, object]:
+    """The terms of one kind as whole numbers and flags."""
     kind, declared = terms.kind, terms.declared or terms.kind
+    holds = DELIVERY.get(kind.delivery, 0)
+    priced = terms.reference is not None or terms.least is not None
+    needs_cif = not terms.at_fob or priced
+    to_fob = (-min(1, holds), -(holds > 1))  # what leads from the price to fob, and to cif
+    to_cif = (int(holds < 1), int(holds < 2))
+    to_customs = to_fob if terms.at_fob else to_cif
+    price = terms.reference if terms.reference is not None else terms.least
+    levy = terms.levy_reason if terms.reference is None else "L1"
+    row: dict[str, object] = {"kind": number}
     row |= {f"key_{name}": getattr(declared, name) for name in KEYS}
-    row |= {f"term_{name}": getattr(kind, name) for name in ("importer", "origin", "hs", "good", "currency")}
     row |= {
-        "term_refusal": terms.refusal,
-        "term_field": terms.field,
-        "term_about": terms.about,
-        "at_fob": terms.at_fob,
+        "term_refusal": REFUSALS.index(terms.refusal or ("N10" if holds == DELIVERY["DDP"] else "")),
+        "fob_freight": to_customs[0],
+        "fob_insurance": to_customs[1],
+        "cif_price": int(needs_cif),
+        "cif_freight": to_cif[0] * needs_cif,
+        "cif_insurance": to_cif[1] * needs_cif,
+        "freight_asked": (terms.at_fob and holds >= 1) or (needs_cif and holds == 0),
+        "insurance_asked": (terms.at_fob and holds >= 2) or (needs_cif and holds <= 1),
         "fx_num": terms.fx_num,
         "fx_den": terms.fx_den,
+        "part_fixed": terms.default_content if terms.gross else None,
+        "part_default": terms.default_content,
         "content": terms.content,
-        "default_content": terms.default_content,
-        "gross": terms.gross,
         "needs_content": terms.needs_content,
-        "mfn_code": terms.mfn_code,
-        "reference": terms.reference,
+        "duty_n": DUTIES.index(terms.mfn_code),
+        "price_t": price or 0,
         "phase": terms.phase,
-        "on_cif": terms.on_cif,
-        "least": terms.least,
-        "levy_reason": f" {terms.levy_reason}",
-        "clause": terms.clause,
-        "article": terms.article,
+        "landed": int(not terms.on_cif),
+        "levied": int(terms.reference is not None),
+        "least": terms.least is not None,
+        "levy_n": LEVIES.index(levy),
+        "warned": warned,
         "grade": terms.tested.grade,
         "grade_point": terms.tested.grade_point,
         **{name: getattr(terms.tested, name) for name in _RELATED},
         "quota": terms.quota,
-        "rate_beyond": terms.rate_beyond,
-        "quota_name": terms.quota_name,
-        "holds": DELIVERY.get(kind.delivery, 0),
-        "proven": kind.proof in ("treaty", "agreement"),
-        "agreed_proven": kind.proof == "agreement",
-        "term_warnings": "".join(f"{code} " for code in terms.warnings),
+        "quota_n": quota_n,
     }
+    agreed = terms.agreed or Charge()
+    row["quota_rate"], row["quota_base"] = _reduced(agreed.rate)
+    row["beyond_rate"], row["beyond_base"] = _reduced(terms.rate_beyond)
+    proven = {"treaty": kind.proof in ("treaty", "agreement"), "agreed": kind.proof == "agreement"}
     for name in CHARGES:
         held: Charge | None = getattr(terms, name)
         charge = held or Charge()
-        row |= {f"{name}_{part}": getattr(charge, part) for part in ("rate", "num", "den", "on", "mode")}
-        row[f"{name}_there"] = held is not None
+        row[f"{name}_rate"], row[f"{name}_base"] = _reduced(charge.rate)
+        row |= {f"{name}_net": int(charge.on == NET_MASS), f"{name}_held": int(charge.on == CONTAINED)}
+        row |= {f"{name}_num": charge.num, f"{name}_den": charge.den, f"{name}_mode": charge.mode}
+        row[f"{name}_open"] = held is not None and proven.get(name, True)
+        row[f"{name}_missed"] = held is not None and not proven.get(name, True) and terms.quota is None
     return row
 
 
+def _reduced(rate: int) -> tuple[int, int]:
+    """A rate in billionths as the smallest numbers that say it.
+
+    >>> _reduced(37_000_000)
+    (37, 1000)
+    """
+    common = gcd(rate, NANO)
+    return rate // common, NANO // common
+
+
 def _schema() -> pa.Schema:
+    """A text or a day for each part of the key, a flag where a flag stands, a whole number everywhere else."""
     import pyarrow as pa
 
-    columns: list[tuple[str, pa.DataType]] = [("kind", pa.int64())]
-    columns += [(f"key_{name}", pa.date32() if name == "day" else pa.string()) for name in KEYS]
-    texts = ("mfn_code", "levy_reason", "clause", "article", "quota_name")
-    flags = ("at_fob", "gross", "needs_content", "on_cif", "proven", "agreed_proven")
     blank = dict.fromkeys((name for name in KEYS if name != "day"), "")
     empty = Terms(kind=Kind(day=date(1970, 1, 1), **blank))
-    for name in _row(0, empty):
-        if name == "kind" or name.startswith("key_"):
-            continue
-        if name in texts or name.startswith("term_"):
-            columns.append((name, pa.string()))
-        elif name in flags or name.endswith("_there"):
-            columns.append((name, pa.bool_()))
-        else:
-            columns.append((name, pa.int64()))
-    return pa.schema(columns)
+    types = {str: pa.string(), date: pa.date32(), bool: pa.bool_()}
+    row = _row(0, empty, 0, 0)
+    return pa.schema([(name, types.get(type(value), pa.int64())) for name, value in row.items()])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PART, FAULT = "\x1f", "\x1e"  # unit and record separators, which no field may hold and be read
 SHOWN = 60  # characters of a faulty value that are shown
 LENGTH_MAX = 100  # characters of a text field
+BLANKS = " \t\n\r\v\f"  # what is taken off around a text
 HEADER_MAX = 100_000  # characters of a header that are read
 LINE_MAX = 16_000_000  # bytes of a CSV line; a longer one is refused
 
@@ -155,13 +156,14 @@ def _header(file: Path) -> dict[str, str]:
 
 
 def checked(table: Table) -> Table:
-    """Amounts, masses and days as whole numbers; `faults` says what is wrong with them, empty if nothing.
+    """Amounts, masses and days as whole numbers; `wrong` whether anything is the matter with them, `faults` what.
 
     What many lines share (countries, code, good, currency, delivery, proof) stays as it came, and is read
     once for each kind of line, where its terms are found. Fields that a file does not have are not declared.
+    `faults` is empty where nothing is wrong, and costs nothing there. `odd` is `wrong` for lines whose shared words are short.
 
     Columns: row, line_id, day, the fields of a kind, net_g, moisture_n, assay_n, price_c, freight_c, insurance_c,
-    proof_lapsed, faults.
+    proof_lapsed, odd, wrong, faults.
     """
     import ibis
 
@@ -182,18 +184,17 @@ def checked(table: Table) -> Table:
     dated = "proof_date" in held
     day = ibis.literal(None, "date")
     table = table.mutate(**amounts, day=_day(table, "date"), proof_day=_day(table, "proof_date") if dated else day)
-    wrong = None
-    for _, _, fault in _number_faults(table, held):
-        wrong = fault if wrong is None else wrong | fault
-    table = table.mutate(wrong=wrong)
-    faults = table.wrong.ifelse(_written([*_number_faults(table, held), *_word_faults(table)], table), "")
+    own = _number_faults(table, held)
+    table = table.mutate(odd=ibis.or_(*(fault for _, _, fault in own)))
+    table = table.mutate(wrong=table.odd | ibis.or_(*(fault for _, _, fault in _long_words(table))))
+    faults = table.wrong.ifelse(_written([*own, *_long_words(table), *_word_faults(table)], table), "")
     proof: Any = table.t_proof
     lapsed: Any = ibis.literal(False)
     if dated:
         late = (table.proof_day > table.day) | (table.proof_day + ibis.interval(days=365) < table.day)
         lapsed = (late & ~proof.isin(["", "none"])).fill_null(False)
         proof = lapsed.ifelse("none", proof)
-    plain = ("row", "day", "net_g", "price_c", "freight_c", "insurance_c", "assay_n")
+    plain = ("row", "day", "net_g", "price_c", "freight_c", "insurance_c", "assay_n", "odd", "wrong")
     words = ("line_id", "importer", "origin", "good", "assay_of", "currency", "delivery", "related")
     return table.select(
         *plain,
@@ -207,50 +208,55 @@ def checked(table: Table) -> Table:
 
 
 def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
-    """What each line has of its own and may be wrong: its id, amounts, masses, days."""
+    """What each line has of its own and may be wrong: its id, amounts, masses, days. No condition is ever null."""
     checks: list[tuple[str, str, Any]] = [
         ("R02", "line_id", table.t_line_id == ""),
         ("R16", "line_id", _formula(table.t_line_id)),
         ("R17", "line_id", table.t_line_id.length() > LENGTH_MAX),
-        ("R17", "importer", table.t_importer.length() > LENGTH_MAX),
-        ("R17", "origin", table.t_origin.length() > LENGTH_MAX),
-        ("R17", "hs", table.t_hs.length() > LENGTH_MAX),
-        ("R17", "currency", table.t_currency.length() > LENGTH_MAX),
         ("R04", "date", table.day.isnull()),
         ("R07", "net_mass_kg", ~table.net_g.between(1, GRAMS_MAX).fill_null(False)),
         ("R08", "price", ~table.price_c.between(1, CENTS_MAX).fill_null(False)),
     ]
     for name, code, column in (("freight", "R11", "freight_c"), ("insurance", "R12", "insurance_c")):
         if name in held:
-            checks.append(
-                (code, name, (table[f"t_{name}"] != "") & ~table[column].between(0, CENTS_MAX).fill_null(False))
-            )
+            checks.append((code, name, _stated(table, name) & ~table[column].between(0, CENTS_MAX).fill_null(False)))
     if "assay" in held:
-        checks.append(("R13", "assay", (table.t_assay != "") & ~table.assay_n.between(1, NANO).fill_null(False)))
-        checks.append(("R13", "assay_of", (table.t_assay != "") & (table.t_assay_of == "")))
+        checks.append(("R13", "assay", _stated(table, "assay") & ~table.assay_n.between(1, NANO).fill_null(False)))
+        checks.append(("R13", "assay_of", _stated(table, "assay") & (table.t_assay_of == "")))
     if "moisture" in held:
         wet = table.moisture_n.between(0, NANO - 1).fill_null(False)
-        checks.append(("R14", "moisture", (table.t_moisture != "") & ~wet))
+        checks.append(("R14", "moisture", _stated(table, "moisture") & ~wet))
     if "proof_date" in held:
-        checks.append(("R04", "proof_date", (table.t_proof_date != "") & table.proof_day.isnull()))
+        checks.append(("R04", "proof_date", _stated(table, "proof_date") & table.proof_day.isnull()))
     if "exporter" in held:
-        checks.append(("R05", "exporter", (table.t_exporter != "") & ~table.t_exporter.re_search(r"^[A-Z]{3}$")))
-    for name in ("good", "assay_of", "lot", "related", "proof", "delivery"):
-        if name in held:
-            checks.append(("R17", name, table[f"t_{name}"].length() > LENGTH_MAX))
+        checks.append(("R05", "exporter", _stated(table, "exporter") & ~table.t_exporter.re_search(r"^[A-Z]{3}$")))
     if "lot" in held:
+        checks.append(("R17", "lot", table.t_lot.length() > LENGTH_MAX))
         checks.append(("R16", "lot", _formula(table.t_lot)))
     return checks
 
 
+def _long_words(table: Table) -> list[tuple[str, str, Any]]:
+    """Words too long to be anything, which are not even looked up."""
+    return [("R17", name, table[f"t_{name}"].length() > LENGTH_MAX) for name in SHARED]
+
+
+def _stated(table: Table, name: str) -> Any:
+    """Whether a line has a value for a field."""
+    column = table[name]
+    return table[f"t_{name}"] != "" if column.type().is_string() else column.notnull()
+
+
 def _word_faults(table: Table) -> list[tuple[str, str, Any]]:
     """The words of a line by their shape, told beside its other faults; whether they are known is the kind's to say."""
+    import ibis
+
     return [
         ("R05", "importer", ~table.t_importer.re_search(r"^[A-Z]{3}$")),
         ("R05", "origin", ~table.t_origin.re_search(r"^[A-Z]{3}$")),
         ("R06", "hs", ~table.t_hs.re_search(r"^[0-9. ]{6,14}$")),
         ("R09", "currency", ~table.t_currency.re_search(r"^[A-Z]{3}$")),
-        ("R10", "delivery", ~table.t_delivery.upper().isin(list(DELIVERY))),
+        ("R10", "delivery", ~ibis.or_(*(table.t_delivery.upper() == term for term in DELIVERY))),
     ]
 
 
@@ -260,22 +266,31 @@ def _written(checks: list[tuple[str, str, Any]], table: Table) -> Any:
 
     found: Any = None
     for code, name, wrong in checks:
-        value = table[f"t_{name}"].left(SHOWN) + FAULT
-        said = wrong.ifelse(ibis.literal(f"{code}{PART}{name}{PART}") + value, "")
+        text = table[f"t_{name}"] if name not in table.columns or table[name].type().is_string() else _text(table[name])
+        said = wrong.ifelse(ibis.literal(f"{code}{PART}{name}{PART}") + text.left(SHOWN) + FAULT, "")
         found = said if found is None else found + said
     return found
 
 
 def _formula(text: Any) -> Any:
     """Whether a spreadsheet would take a text for a formula."""
-    return text.left(1).isin(list(FORMULA))
+    import ibis
+
+    first = text.ascii_str()  # compared one by one: a list would be looked up in a table
+    return ibis.or_(*(first == ord(sign) for sign in FORMULA))
 
 
-def _text(column: Any, *, blanks: bool) -> Any:
+def _text(column: Any, *, blanks: bool = False) -> Any:
     """A cell as text, nothing where it is empty; without the blanks around it unless the kind's reader takes them off."""
     if not column.type().is_string():
         return column.cast("string").fill_null("")
-    return column.fill_null("") if blanks else column.fill_null("").strip()
+    text = column.fill_null("")
+    if blanks:
+        return text
+    around = text.ascii_str() <= ord(" ")  # taking blanks off takes as long as all other checks: seldom needed
+    for blank in BLANKS:
+        around = around | text.endswith(blank)
+    return around.ifelse(text.strip(), text)
 
 
 def _if_text(column: Any, text: Any) -> Any:
@@ -299,38 +314,49 @@ def _scaled(table: Table, name: str, digits: int, places: int) -> Any:
     if kind.is_integer():
         return table[name].cast("int64") * 10**places
     if kind.is_decimal() and kind.scale is not None and kind.scale <= places and (kind.precision or 38) <= 18:
-        return _times_ten(table[name].cast(f"decimal(18,{places})"), digits, places)
+        return _whole(table[name].cast(f"decimal(18,{places})"), digits, places)
     text = table[f"t_{name}"]
     plain = text.re_search(rf"^[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}})?$")
-    return _times_ten(plain.ifelse(text, None).try_cast(f"decimal(18,{places})"), digits, places)
+    return _whole(plain.ifelse(text, None).try_cast(f"decimal(18,{places})"), digits, places)
 
 
 def _engines_own(amount: Any, step: Any) -> Any:
     """A function of the engine; its name and types are given where it is used."""
 
 
-def _times_ten(column: Any, digits: int, places: int) -> Any:
-    """A decimal of so many digits before and behind the point as a whole number of its last place."""
+def _whole(column: Any, digits: int, places: int) -> Any:
+    """A decimal of so many digits before and behind the point as a whole number of its last place.
+
+    In two steps where the product would have more than 18 digits: with those DuckDB divides fifty times more slowly.
+    """
+    if digits + 2 * places >= 18:
+        half = places // 2
+        moved = _times_ten(column, digits, places, half).cast(f"decimal({digits + places},{places - half})")
+        return _times_ten(moved, digits + half, places - half, places - half).cast("int64")
+    return _times_ten(column, digits, places, places).cast("int64")
+
+
+def _times_ten(column: Any, digits: int, places: int, tens: int) -> Any:
+    """A decimal of so many digits before and behind the point, times so many tens."""
     import ibis
 
-    width = digits + 2 * places + 1
-    step = f"decimal({places + 1},0)" if width <= 18 else "decimal(20,0)"  # beyond 18 digits by way of 128 bits
-    widths = (f"decimal({digits + places},{places})", step)
-    multiply = ibis.udf.scalar.builtin(_engines_own, name="multiply", signature=(widths, f"decimal({width},{places})"))
-    return multiply(column.try_cast(widths[0]), ibis.literal(Decimal(10**places), widths[1])).cast("int64")
+    widths = (f"decimal({digits + places},{places})", f"decimal({tens + 1},0)")
+    product = f"decimal({digits + places + tens + 1},{places})"
+    multiply = ibis.udf.scalar.builtin(_engines_own, name="multiply", signature=(widths, product))
+    return multiply(column.try_cast(widths[0]), ibis.literal(Decimal(10**tens), widths[1]))
 
 
 def _fraction(table: Table, name: str) -> Any:
     """A share in billionths, from a fraction or from per cent with its sign."""
     kind = table[name].type()
     if kind.is_decimal() and kind.scale is not None and kind.scale <= 9 and (kind.precision or 38) <= 18:
-        return _times_ten(table[name], 1, 9)
+        return _whole(table[name], 1, kind.scale) * 10 ** (9 - kind.scale)
     text = table[f"t_{name}"]
     fraction = text.re_search(r"^[0-9]([.][0-9]{1,9})?$").ifelse(text, None).try_cast("decimal(18,9)")
     per_cent = (
         text.re_search(r"^[0-9]{1,3}([.][0-9]{1,7})?%$").ifelse(text.replace("%", ""), None).try_cast("decimal(18,7)")
     )
-    return _times_ten(fraction, 1, 9).coalesce(_times_ten(per_cent, 3, 7))
+    return _whole(fraction, 1, 9).coalesce(_whole(per_cent, 3, 7))
 
 
 def _layout(columns: Iterable[str], layout: str, file: str) -> str:

@@ -116,9 +116,10 @@ def _taken(con: Backend, raw: Table, entry: Entry, row: int, name: str, law: Law
     found = [terms for key in keys if (terms := terms_of(Kind(**key), law)).quota_name == name]
     con.create_table("terms", columns.terms_table(found), overwrite=True)
     needed = columns.shape(found)
-    joined = columns.joined(sound, con.table("terms"), needed, by_day=law.as_of is None)
-    weighed = columns.weighed(joined, rounding, needed, columns.views(con))
+    kinds = con.table("terms")
+    joined = columns.joined(columns.numbered(sound, kinds, by_day=law.as_of is None), kinds, needed)
+    weighed = columns.weighed(joined, rounding, needed, columns.native(con))
     today = law.day(entry.day)
     earlier = (weighed.day < today) | ((weighed.day == today) & (weighed.row < row))
-    taken = weighed.filter((weighed.refusal == "") & earlier).contained_g.sum().to_pyarrow().as_py()
+    taken = weighed.filter((weighed.refusal == 0) & earlier).contained_g.sum().to_pyarrow().as_py()
     return int(taken or 0)

@@ -14,7 +14,7 @@ from math import gcd
 
 from friendshore.border.expression import Expression
 from friendshore.border.price_test import UNTESTED, PriceTest, Tested, Value, tested
-from friendshore.border.scaled import INT64, NANO
+from friendshore.border.scaled import NANO, fits
 from friendshore.border.tariff import Measure, Tariff
 from friendshore.faces import Content, Duty, PriceGap
 
@@ -230,7 +230,7 @@ def terms_of(kind: Kind, law: Law) -> Terms:
 
 
 def ratio(exact: Decimal) -> tuple[int, int]:
-    """A factor as two whole numbers whose product stays within 64 bits, to twelve decimals at most.
+    """A factor as two whole numbers that `products` can use within 64 bits, to twelve decimals at most.
 
     >>> ratio(Decimal("0.0375")), ratio(Decimal(81200))
     ((3, 80), (81200, 1))
@@ -239,7 +239,7 @@ def ratio(exact: Decimal) -> tuple[int, int]:
         num = int((exact * 10**places).quantize(ONE, ROUND_HALF_EVEN))
         den: int = 10**places
         common = gcd(num, den) or 1
-        if (num // common) * (den // common) <= INT64:
+        if fits(num // common, den // common):
             return num // common, den // common
     raise OverflowError(f"{exact} is too large a factor")
 

@@ -36,7 +36,8 @@
     const ends = {}, letters = {};
     traces.filter(t => (t.type === "bar" && t.orientation === "h") || (t.mode === "text" && typeof (t.y || [])[0] === "string")).forEach(t => {
       const name = (t.xaxis || "x").replace("x", "xaxis");
-      ends[name] = [0, 0, ...(ends[name] || []), ...t.x];
+      const far = t.error_x || {};
+      ends[name] = [0, 0, ...(ends[name] || []), ...t.x, ...(far.array || []).map((by, k) => t.x[k] + by), ...(far.arrayminus || []).map((by, k) => t.x[k] - by)];
       letters[name] = Math.max(letters[name] || 0, ...[].concat(t.text || "").map(text => String(text).length));
     });
     for (const [name, values] of Object.entries(ends)) {

@@ -96,7 +96,7 @@ def _screen(subject: Subject, rows: list[dict[str, Any]]) -> dict[str, object]:
         figures = screen.beside(
             names, [waterfall.tip(step) for step in steps], [words.millions(v, True) for v in values], **at
         )
-        traces += [bars, waterfall.whiskers(ends, **at), figures]
+        traces += [bars, *waterfall.whiskers(ends, **at), figures]
     reached = [
         v
         for side in SIDES

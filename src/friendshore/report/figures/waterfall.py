@@ -85,18 +85,21 @@ def on_screen(subject: Subject, steps: Sequence[Step], total: Step, **axes: str)
         "text": [f" {words.millions(step.usd, True)}" for step in every], "textposition": "middle right",
         "cliponaxis": False, **axes,
     }  # fmt: skip
-    return [fall, whiskers(drawn, **axes), figures]
+    return [fall, *whiskers(drawn, **axes), figures]
 
 
-def whiskers(drawn: Sequence[tuple[Step, float, float, float]], **axes: str) -> dict[str, Any]:
-    """The ranges as thin lines; none where a range is not known."""
+def whiskers(drawn: Sequence[tuple[Step, float, float, float]], **axes: str) -> list[dict[str, Any]]:
+    """The ranges as thin lines, light around so that they stand out from any bar; none where a range is not known."""
     known = [(step.name, low, high) for step, _, low, high in drawn if step.low is not None]
-    return {
-        "type": "scatter", "mode": "lines+markers", "hoverinfo": "skip", "line": {"color": "#000000", "width": 1.3},
-        "marker": {"symbol": "line-ns", "size": 7, "line": {"width": 1.3, "color": "#000000"}},
-        "x": [v for _, low, high in known for v in (round(low, 5), round(high, 5), None)],
-        "y": [v for name, _, _ in known for v in (name, name, None)], **axes,
-    }  # fmt: skip
+    return [
+        {
+            "type": "scatter", "mode": "lines+markers", "hoverinfo": "skip", "line": {"color": colour, "width": width},
+            "marker": {"symbol": "line-ns", "size": 7 + width, "line": {"width": width, "color": colour}},
+            "x": [v for _, low, high in known for v in (round(low, 5), round(high, 5), None)],
+            "y": [v for name, _, _ in known for v in (name, name, None)], **axes,
+        }
+        for colour, width in (("#ffffff", 3.6), ("#000000", 1.3))
+    ]  # fmt: skip
 
 
 def hover(subject: Subject, step: Step, under: str = "") -> str:

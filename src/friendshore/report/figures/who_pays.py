@@ -123,7 +123,7 @@ def _screen(subject: Subject, groups: list[Group], lands: list[Country]) -> dict
     return {
         "data": [
             *waterfall.on_screen(subject, steps, total, xaxis="x", yaxis="y"), side,
-            waterfall.whiskers(bars, xaxis="x2", yaxis="y2"), figures,
+            *waterfall.whiskers(bars, xaxis="x2", yaxis="y2"), figures,
         ],
         "layout": screen.layout(
             words.lang, 960,

@@ -86,7 +86,7 @@ def on_screen(
         xs, ys = _joined(lines)
         traces.append({
             "type": "scatter", "mode": "lines", "x": xs, "y": ys, "hoverinfo": "skip",
-            "line": {"color": INK, "width": 1.8 if code == subject.view else 1.1},
+            "line": {"color": INK, "width": 1.5 if code == subject.view else 0.9},
         })  # fmt: skip
     held = screen.world(subject.words.lang, traces)
     held["layout"] |= _legend(key)
@@ -141,7 +141,7 @@ def _apart(lands: Sequence[Land]) -> list[Land]:
         x, y = spots[land.code]
         wide = 0.0195 * len(land.label)
         if all(
-            abs(spots[k.code][1] - y) > 0.075 or abs(spots[k.code][0] - x) > wide + 0.0295 * len(k.label) for k in kept
+            abs(spots[k.code][1] - y) > 0.075 or abs(spots[k.code][0] - x) > wide + 0.0195 * len(k.label) for k in kept
         ):
             kept.append(land)
     return kept
