@@ -336,7 +336,9 @@ def _trade_area(clause: Any, said: _Said, context: _Context) -> None:
     )
     if clause.origin is not None:
         rule = shipped_rules()[clause.origin.rule]
-        said.say(f"Goods originate in a Party where they meet the rule {rule.id} ({rule.law}), at the levels stated below.")
+        said.say(
+            f"Goods originate in a Party where they meet the rule {rule.id} ({rule.law}), at the levels stated below."
+        )
 
 
 def _tariff(clause: Any, said: _Said, context: _Context) -> None:
@@ -512,7 +514,9 @@ def _safeguard(clause: Any, said: _Said, _context: _Context) -> None:
         else []
     )
     if clause.then.apply:
-        acts.append(f"{listed(map(_marked, clause.then.apply))} {'applies' if len(clause.then.apply) == 1 else 'apply'}")
+        acts.append(
+            f"{listed(map(_marked, clause.then.apply))} {'applies' if len(clause.then.apply) == 1 else 'apply'}"
+        )
     said.say(
         f"Where the condition {clause.when.words().replace('_', ' ')} is met, {listed(acts)} for {field_in_words(clause, 'lasts')}.",
         "when", "then", "lasts",

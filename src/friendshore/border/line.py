@@ -276,7 +276,13 @@ class _Line:
         for name, code, words, condition, is_open in (
             ("suspended", "D4", "suspension", "none", True),
             ("treaty", "D2", "preference in force", "proof of origin", proof in ("treaty", "agreement")),
-            ("agreed", "D3", "the agreement's preference", f"proof of origin under the agreement{by}", proof == "agreement"),
+            (
+                "agreed",
+                "D3",
+                "the agreement's preference",
+                f"proof of origin under the agreement{by}",
+                proof == "agreement",
+            ),
         ):
             charge: Charge | None = getattr(terms, name)
             if charge is not None:
@@ -351,7 +357,9 @@ class _Line:
             Step(
                 layer="related parties",
                 data=f"price {plain(cif_c)} cif; test values {', '.join(map(plain, values))}; {test.next_text}",
-                calculation=f"within {Decimal(test.within) / 100:f}% of a test value" if taken else "within none: the next method",
+                calculation=f"within {Decimal(test.within) / 100:f}% of a test value"
+                if taken
+                else "within none: the next method",
                 value=money(compared),
                 code=code,
                 article=test.related_article,

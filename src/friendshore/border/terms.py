@@ -477,7 +477,9 @@ def _quota_name(duty: Duty, terms: Terms, law: Law) -> str:
     parts = [
         each
         for each in law.duties(kind.day)
-        if (each.clause, each.good) == (duty.clause, duty.good) and each.quota_t is not None and kind.importer in each.importers
+        if (each.clause, each.good) == (duty.clause, duty.good)
+        and each.quota_t is not None
+        and kind.importer in each.importers
     ]
     part = f" part {parts.index(duty) + 1}" if len(parts) > 1 else ""
     return f"{duty.clause} {terms.territory}{part} {kind.day.year}"

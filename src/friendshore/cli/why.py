@@ -18,7 +18,8 @@ def why_command(
     number: Annotated[
         str,
         typer.Argument(
-            metavar="NUMBER", help="gain.ITA, levy_revenue, account.JPN.levy.ndpr.oxide, delivered.ndpr.oxide.CHN.DEU ..."
+            metavar="NUMBER",
+            help="gain.ITA, levy_revenue, account.JPN.levy.ndpr.oxide, delivered.ndpr.oxide.CHN.DEU ...",
         ),
     ],
     as_of: AsOf = None,

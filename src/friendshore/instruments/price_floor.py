@@ -141,7 +141,12 @@ class PriceFloor(PhasedClause):
     def a_default_content_is_for_the_good(self, info: ValidationInfo) -> Self:
         if self.default_content and self.form in AT_ADOPTION:
             hint = "only a levy that follows the price asks for the content"
-            raise wrong("unused-term", f"default_content has no meaning under form {self.form}", hint=hint, at=("default_content",))
+            raise wrong(
+                "unused-term",
+                f"default_content has no meaning under form {self.form}",
+                hint=hint,
+                at=("default_content",),
+            )
         words, form, seen = known(info), self.good.partition(".")[2], set[str]()
         for number, item in enumerate(self.default_content):
             at: KeyPath = ("default_content", number)
