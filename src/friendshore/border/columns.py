@@ -169,14 +169,18 @@ def native(con: Any) -> Engine:
 
 
 def views(con: Any) -> Engine:
-    """A view for each stage: for engines that compute a column of an inner query once (Spark).
+    """A view for each stage, computed when it is made (Spark).
 
-    Some lines are not told from others: a condition would be taken down to the file, and all that it rests on computed twice.
+    Spark would write an amount out again wherever it is used, in all stages at once, until its memory is full.
     """
-    # what must hold of every column is inferred for a join, through all stages: that took longer than the rule, and all memory
-    con.raw_sql("SET spark.sql.constraintPropagation.enabled = false")
-    keep = _kept(con, "create_view")
-    return Engine(keep, lambda table: table, lambda table, flag: table, guessed)
+
+    def keep(table: Table) -> Table:
+        name = f"stage_{next(_NUMBERS)}"
+        con._session.sql(con.compile(table)).localCheckpoint().createOrReplaceTempView(name)
+        held: Table = con.table(name)
+        return held
+
+    return Engine(keep, lambda table: table, lambda table, flag: keep(table.filter(flag)), guessed)
 
 
 def tables(con: Any) -> Engine:
