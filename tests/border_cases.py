@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
 
+from friendshore.border.declared_price import PriceTest, Value
 from friendshore.border.line import Entry
-from friendshore.border.price_test import PriceTest, Value
 from friendshore.border.tariff import Measure, gather
 from friendshore.border.terms import Law
 from friendshore.faces import Content, Duty, Lane, PriceGap

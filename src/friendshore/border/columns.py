@@ -17,7 +17,7 @@ from itertools import count, product
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from friendshore.border.price_test import POINT, WITHIN
+from friendshore.border.declared_price import POINT, WITHIN
 from friendshore.border.reasons import REASONS
 from friendshore.border.scaled import (
     CENTS_MAX,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 
-from friendshore.border.price_test import POINT, close
+from friendshore.border.declared_price import POINT, close
 from friendshore.border.reasons import REASONS, Reason
 from friendshore.border.scaled import CENTS_MAX, NANO, Rounding
 from friendshore.border.terms import CONTAINED, HIGHER, LOWER, NET_MASS, SUM, Charge, Kind, Law, Terms, terms_of

@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from math import gcd
 
+from friendshore.border.declared_price import UNTESTED, PriceTest, Tested, Value, tested
 from friendshore.border.expression import Expression
-from friendshore.border.price_test import UNTESTED, PriceTest, Tested, Value, tested
 from friendshore.border.scaled import NANO, fits
 from friendshore.border.tariff import Measure, Tariff
 from friendshore.faces import Content, Duty, PriceGap

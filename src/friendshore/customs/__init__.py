@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friendshore.agreement import safeguards, schedule
-from friendshore.border import price_test, publication, state, tariff
+from friendshore.border import declared_price, publication, state, tariff
 from friendshore.border import rates as exchange
-from friendshore.border.price_test import PriceTest
+from friendshore.border.declared_price import PriceTest
 from friendshore.border.publication import Ladder
 from friendshore.border.terms import Law
 from friendshore.errors import InputRefused
@@ -136,7 +136,7 @@ def law(
         gross=shipped_as_measured(world),
         rates=exchange.read(rates) if rates is not None else {},
         price_tests=_price_tests(bound, world) if bound is not None else {},
-        values=price_test.read(values) if values is not None else (),
+        values=declared_price.read(values) if values is not None else (),
         as_of=as_of,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from friendshore.border.origin.bill import Bill, Done, Maker, Material, every_line
 from friendshore.origin_rules.rule import (
@@ -618,5 +618,5 @@ def percent(share: Decimal) -> str:
     >>> percent(Decimal("0.4")), percent(Decimal("0.12345"))
     ('40 %', '12.35 %')
     """
-    text = f"{share * 100:.2f}"
+    text = str((share * 100).quantize(Decimal("0.01"), ROUND_HALF_UP))
     return f"{text.rstrip('0').rstrip('.')} %"

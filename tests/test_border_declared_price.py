@@ -16,7 +16,7 @@ pytest.importorskip("duckdb", reason="the extra `border` is not installed")
 
 from friendshore import customs
 from friendshore.agreement.document import Agreement
-from friendshore.border import price_test
+from friendshore.border import declared_price
 from friendshore.border.assess import assess_file, read_one
 from friendshore.border.line import Assessed, assess_line
 from friendshore.border.terms import Law
@@ -196,11 +196,11 @@ def test_files_of_values_are_refused_with_every_problem(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     with pytest.raises(InputRefused) as refused:
-        price_test.read(file)
+        declared_price.read(file)
     assert [problem.place.line for problem in refused.value.problems if problem.place] == [2, 4]
     file.write_text("good,usd_t\n", encoding="utf-8")
     with pytest.raises(InputRefused, match="lacks origin"):
-        price_test.read(file)
+        declared_price.read(file)
 
 
 def test_a_grade_in_another_substance_is_refused_and_one_without_use_too(tmp_path: Path) -> None:
