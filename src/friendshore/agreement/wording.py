@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, BeforeValidator
 
-from friendshore.instruments import dates
+from friendshore import spans
 from friendshore.instruments.dates import Dated
 from friendshore.instruments.names import iso_names, union_names
 from friendshore.instruments.price import Capital, Cost, CostPlusPrice, FixedPrice, PublishedPrice
@@ -164,7 +164,7 @@ def _words(key: str) -> str:
 
 def _is_span(annotation: Any, metadata: Iterable[Any] = ()) -> bool:
     """Whether a field is a length of time."""
-    if any(isinstance(entry, BeforeValidator) and entry.func is dates._months for entry in metadata):
+    if any(isinstance(entry, BeforeValidator) and entry.func is spans.months for entry in metadata):
         return True
     if hasattr(annotation, "__metadata__"):
         return _is_span(annotation.__origin__, annotation.__metadata__)

@@ -39,7 +39,12 @@ def world_of(words: str, folder: Path | None = None) -> World:
 
 
 def case_of(
-    words: str, as_of: date | None, horizon: int | None, folder: Path | None = None, figures: Path | None = None
+    words: str,
+    as_of: date | None,
+    horizon: int | None,
+    folder: Path | None = None,
+    figures: Path | None = None,
+    sourcing: str | None = None,
 ) -> Case:
     """World, text, day, assumptions and shocks of an agreement or a scenario, with the user's own figures in their place."""
     from friendshore.agreement.scenario import shock_wedges
@@ -49,7 +54,7 @@ def case_of(
     for own in (scenario.parameters, figures):
         world = with_own(world, own)
     day = as_of or scenario.as_of
-    return Case(world, scenario, day, assumptions_of(scenario, horizon, None), shock_wedges(scenario, world, day))
+    return Case(world, scenario, day, assumptions_of(scenario, horizon, sourcing), shock_wedges(scenario, world, day))
 
 
 def horizon_of(case: Case) -> str:

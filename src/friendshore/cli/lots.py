@@ -10,7 +10,7 @@ import typer
 
 from friendshore.cli.case import scenario_of, world_of
 from friendshore.cli.groups import Command, app
-from friendshore.cli.options import AsJson, OutFolder, parsed_day
+from friendshore.cli.options import AsJson, OriginRules, OriginTerms, OutFolder, PartyCodes, parsed_day
 from friendshore.cli.tell import Progress, out_folder, publish, release
 
 
@@ -21,17 +21,9 @@ def lots(
         Path,
         typer.Argument(metavar="CONVERSIONS", help="What went into which conversion and came out: .csv or .parquet."),
     ],
-    rule: Annotated[
-        list[str] | None,
-        typer.Option("--rule", metavar="RULE", help="A rule that ships, or a file of your own; several if repeated."),
-    ] = None,
-    agreement: Annotated[
-        str | None,
-        typer.Option("--agreement", "-A", metavar="AGREEMENT", help="The rule that its trade area names; its parties."),
-    ] = None,
-    parties: Annotated[
-        str, typer.Option("--parties", metavar="CODES", help="Whose materials count: USA,JPN,EU. Unions are allowed.")
-    ] = "",
+    rule: OriginRules = None,
+    agreement: OriginTerms = None,
+    parties: PartyCodes = "",
     recipes: Annotated[
         Path | None,
         typer.Option("--recipes", metavar="FILE", help="Bounds of yields: process, stages, yield_min, yield_max."),

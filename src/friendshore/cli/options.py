@@ -80,3 +80,14 @@ AsOf = Annotated[
 Terms = Annotated[
     str, typer.Argument(metavar="AGREEMENT|SCENARIO", help="A preset's name, an agreement file or a scenario file.")
 ]
+OriginRules = Annotated[
+    list[str] | None,
+    typer.Option("--rule", metavar="RULE", help="A rule that ships, or a file of your own; several if repeated."),
+]
+OriginTerms = Annotated[
+    str | None,
+    typer.Option("--agreement", "-A", metavar="AGREEMENT", help="The rule that its trade area names; its parties."),
+]
+PartyCodes = Annotated[
+    str, typer.Option("--parties", metavar="CODES", help="Whose materials count: USA,JPN,EU. Unions are allowed.")
+]

@@ -11,7 +11,7 @@ import typer
 
 from friendshore.cli.case import scenario_of, world_of
 from friendshore.cli.groups import Command, app
-from friendshore.cli.options import AsJson, parsed_day
+from friendshore.cli.options import AsJson, OriginRules, OriginTerms, PartyCodes, parsed_day
 from friendshore.cli.tell import Progress, emit, say
 from friendshore.errors import InputRefused, Problem
 
@@ -27,17 +27,9 @@ def origin(
         list[Path],
         typer.Argument(metavar="BOM|rules", help="Bills of materials (.yaml, .json, .csv, .xlsx), or the word rules."),
     ],
-    rule: Annotated[
-        list[str] | None,
-        typer.Option("--rule", metavar="RULE", help="A rule that ships, or a file of your own; several if repeated."),
-    ] = None,
-    agreement: Annotated[
-        str | None,
-        typer.Option("--agreement", "-A", metavar="AGREEMENT", help="The rule that its trade area names; its parties."),
-    ] = None,
-    parties: Annotated[
-        str, typer.Option("--parties", metavar="CODES", help="Whose materials count: USA,JPN,EU. Unions are allowed.")
-    ] = "",
+    rule: OriginRules = None,
+    agreement: OriginTerms = None,
+    parties: PartyCodes = "",
     as_of: Annotated[
         date | None,
         typer.Option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from friendshore.cli.case import assumptions_of, digests_of, names_of, scenario_of, with_own, world_of
+from friendshore.cli.case import Case, case_of, digests_of, names_of
 from friendshore.cli.groups import Command, app
 from friendshore.cli.options import (
     AsJson,
@@ -27,7 +27,6 @@ from friendshore.errors import FriendshoreError
 
 if TYPE_CHECKING:
     from friendshore.agreement.scenario import Scenario
-    from friendshore.faces import Wedge
     from friendshore.law.screen.judge import Screening
     from friendshore.report.account import Names
     from friendshore.report.tables import Written
@@ -81,28 +80,23 @@ def run(
     """
     with out_folder(out) as stage, Progress() as progress:
         progress("reading the world and the agreement")
-        world = world_of(agreement, folder)
-        scenario = scenario_of(agreement, world)
-        for figures in (scenario.parameters, parameters):
-            world = with_own(world, figures)
-        day = as_of or scenario.as_of
-        from friendshore.agreement.scenario import shock_wedges
+        case = case_of(agreement, as_of, horizon, folder, parameters, sourcing)
+        world, scenario, day = case.world, case.scenario, case.day
         from friendshore.study import study
 
-        shocks = shock_wedges(scenario, world, day)
         found = study(
             world,
             scenario.agreement,
             as_of=day,
-            assume=assumptions_of(scenario, horizon, sourcing),
-            shocks=shocks,
+            assume=case.assume,
+            shocks=case.shocks,
             progress=progress,
             stability=stability,
         )
-        parted, unparted = _decomposed(found, scenario, world, decompose, sourcing, shocks, progress)
+        parted, unparted = _decomposed(found, case, decompose, progress)
         digests = digests_of(scenario, world, found)
         progress("the legal screen")
-        screened = _screened(found, scenario, world, sourcing, shocks)
+        screened = _screened(found, case)
         progress("writing the account")
         names = names_of(world)
         flags = [
@@ -167,18 +161,16 @@ def _account(
     )
 
 
-def _screened(
-    found: Study, scenario: Scenario, world: World, sourcing: str | None, shocks: tuple[Wedge, ...]
-) -> Screening:
+def _screened(found: Study, case: Case) -> Screening:
     """The legal screen on the two markets that were cleared for the account."""
     from friendshore.law.examine import examine
 
     return examine(
-        world,
-        scenario.agreement,
-        as_of=found.as_of,
-        assume=assumptions_of(scenario, found.horizon, sourcing),
-        shocks=shocks,
+        case.world,
+        case.scenario.agreement,
+        as_of=case.day,
+        assume=case.assume,
+        shocks=case.shocks,
         before=found.outcomes["before"],
         after=found.outcomes["agreement"],
     ).screening
@@ -198,15 +190,7 @@ def _circumstances(scenario: Scenario, world: World, more: str) -> str:
     return " ".join(filter(None, (_patched(scenario), sentence(world), more)))
 
 
-def _decomposed(
-    found: Study,
-    scenario: Scenario,
-    world: World,
-    by: str | None,
-    sourcing: str | None,
-    shocks: tuple[Wedge, ...],
-    progress: Callable[[str], None],
-) -> tuple[Shares | None, str]:
+def _decomposed(found: Study, case: Case, by: str | None, progress: Callable[[str], None]) -> tuple[Shares | None, str]:
     """What each part of an agreement does of it, where that was asked for; or why there is no saying."""
     if by is None:
         return None, ""
@@ -214,11 +198,11 @@ def _decomposed(
 
     try:
         return shares(
-            world,
-            scenario.agreement,
-            as_of=found.as_of,
-            assume=assumptions_of(scenario, found.horizon, sourcing),
-            shocks=shocks,
+            case.world,
+            case.scenario.agreement,
+            as_of=case.day,
+            assume=case.assume,
+            shocks=case.shocks,
             by=cast(Any, by),
             ends=(found.outcomes["before"], found.outcomes["agreement"]),
             progress=progress,

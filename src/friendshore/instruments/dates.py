@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import calendar
 import itertools
-import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,11 +15,11 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from friendshore import spans
 from friendshore.marked import wrong
 
 T = TypeVar("T")
 
-_SPAN = re.compile(r"([0-9]{1,3})\s*(y|m)")
 PHASE_STEP = Decimal("0.000001")
 
 
@@ -30,31 +29,13 @@ class Term(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _day(value: Any) -> Any:
-    if isinstance(value, str):  # JSON has no dates
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise wrong("bad-date", f"{value!r} is not a day", hint="write year-month-day, as in 2027-01-01") from None
-    return value
-
-
-def _months(value: Any) -> int:
-    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise wrong("bad-span", f"{value!r} is not a length of time", hint="write years or months, as in 3y or 18m")
-    return int(match[1]) * (12 if match[2] == "y" else 1)
-
-
 def many(value: Any) -> Any:
     """YAML lists are kept as tuples, so that a frozen term is frozen all through."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-Months = Annotated[
-    int, BeforeValidator(_months), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,3}\\s*(y|m)$"})
-]
+Day = Annotated[spans.Day, WithJsonSchema({"type": "string", "format": "date"})]
+Months = Annotated[spans.Months, WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,3}\\s*(y|m)$"})]
 Many = Annotated[tuple[T, ...], BeforeValidator(many)]
 
 

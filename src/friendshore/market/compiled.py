@@ -202,7 +202,7 @@ class Compiled(System):
             level, level_slope, excess, limits, watched,
         )  # fmt: skip
 
-    def landed(self, x: Array, point: Point) -> Point:
+    def landed(self, point: Point) -> Point:
         n, p = self.network, self.policy
         cif, rate, delivered = self.take(), self.take(), self.take()
         assert isinstance(point, Swift)

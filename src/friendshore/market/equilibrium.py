@@ -301,7 +301,7 @@ def _unsolved(system: System, point: Point, taken: int) -> MarketError:
 
 
 def _solution(system: System, x: Array, point: Point, taken: int, seconds: float, method: str) -> Solution:
-    n, point = system.network, system.landed(x, point)
+    n, point = system.network, system.landed(point)
     z = x[system.sources :]
     first = system.n_quota + system.n_corridor
     levy = system.take()

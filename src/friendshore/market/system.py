@@ -282,7 +282,7 @@ class System:
         point.limits = self._limits(z, point)
         return point
 
-    def landed(self, x: Array, point: Point) -> Point:
+    def landed(self, point: Point) -> Point:
         """The point with the delivered price of every route; whoever does not need them to find it leaves them out."""
         return point
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from friendshore.errors import InputRefused, Problem, did_you_mean
 from friendshore.marked import Marked, noted, validate, wrong
+from friendshore.spans import Day, Months
 from friendshore.units import decimal
 
 HERE = Path(__file__).parent
@@ -41,7 +42,6 @@ T = TypeVar("T")
 
 _HS = re.compile(r"[0-9]{2,10}")
 _CODE = re.compile(r"[A-Z]{3}")
-_SPAN = re.compile(r"([0-9]{1,3})\s*(y|m)")
 
 
 class Text(BaseModel):
@@ -75,29 +75,11 @@ def _code(value: Any) -> Any:
     return value
 
 
-def _day(value: Any) -> Any:
-    if isinstance(value, str):  # JSON has no dates
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise wrong("bad-date", f"{value!r} is not a day", hint="write year-month-day, as in 2027-01-01") from None
-    return value
-
-
-def _months(value: Any) -> int:
-    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise wrong("bad-span", f"{value!r} is not a length of time", hint="write years or months, as in 1y or 18m")
-    return int(match[1]) * (12 if match[2] == "y" else 1)
-
-
 Many = Annotated[tuple[T, ...], BeforeValidator(_many)]
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Prefix = Annotated[str, BeforeValidator(_hs)]
 Country = Annotated[str, BeforeValidator(_code)]
-Day = Annotated[date, BeforeValidator(_day)]
-Months = Annotated[int, BeforeValidator(_months)]
 
 
 class Materials(Text):
@@ -421,29 +403,37 @@ def read_rule(path: Path) -> Rule:
     return validate(Rule, marked)
 
 
-@cache
-def shipped_rules() -> Mapping[str, Rule]:
-    """The rules that ship, by id. Every problem of every file is raised at once."""
-    found: dict[str, Rule] = {}
+M = TypeVar("M", bound="Rule | Conflict")
+
+
+def _shipped(folder: Path, kind: type[M], faults: Callable[[M, Marked], Iterator[Problem]]) -> Mapping[str, M]:
+    """Every file of a folder by its id. Every problem of every file is raised at once."""
+    found: dict[str, M] = {}
     problems: list[Problem] = []
-    known = set(sources())
-    for path in sorted(DATA.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml")):
         marked = noted(path, name=path.name)
         try:
             if marked.problems:
                 raise InputRefused(marked.problems)
-            rule = validate(Rule, marked)
+            one = validate(kind, marked)
         except InputRefused as refused:
             problems += refused.problems
             continue
-        problems += _named_right(rule, path, marked, known)
-        found[rule.id] = rule
+        problems += [*_named_right(one, path, marked), *faults(one, marked)]
+        found[one.id] = one
     if problems:
         raise InputRefused(problems)
     return found
 
 
-def _named_right(one: Rule | Conflict, path: Path, marked: Marked, known: set[str]) -> Iterator[Problem]:
+@cache
+def shipped_rules() -> Mapping[str, Rule]:
+    """The rules that ship, by id. Every problem of every file is raised at once."""
+    return _shipped(DATA, Rule, lambda _, __: iter(()))
+
+
+def _named_right(one: Rule | Conflict, path: Path, marked: Marked) -> Iterator[Problem]:
+    known = set(sources())
     if one.id != path.stem:
         place = marked.place(("id",))
         yield Problem("wrong-name", f"{one.id!r} stands in {path.name}", place, "id", f"call it {one.id}.yaml")
@@ -475,27 +465,15 @@ class Conflict(Text):
 @cache
 def shipped_conflicts() -> Mapping[str, Conflict]:
     """The conflicts between laws that ship, by id."""
-    found: dict[str, Conflict] = {}
-    problems: list[Problem] = []
-    for path in sorted(CONFLICTS.glob("*.yaml")):
-        marked = noted(path, name=path.name)
-        try:
-            if marked.problems:
-                raise InputRefused(marked.problems)
-            one = validate(Conflict, marked)
-        except InputRefused as refused:
-            problems += refused.problems
-            continue
-        problems += _named_right(one, path, marked, set(sources()))
-        for k, side in enumerate(one.holds):
-            if side.rule not in rule_names():
-                place = marked.place(("holds", k, "rule"))
-                hint = did_you_mean(side.rule, rule_names())
-                problems.append(Problem("unknown-rule", f"no rule is called {side.rule!r}", place, "holds", hint))
-        found[one.id] = one
-    if problems:
-        raise InputRefused(problems)
-    return found
+    return _shipped(CONFLICTS, Conflict, _sides_known)
+
+
+def _sides_known(one: Conflict, marked: Marked) -> Iterator[Problem]:
+    for k, side in enumerate(one.holds):
+        if side.rule not in rule_names():
+            place = marked.place(("holds", k, "rule"))
+            hint = did_you_mean(side.rule, rule_names())
+            yield Problem("unknown-rule", f"no rule is called {side.rule!r}", place, "holds", hint)
 
 
 @cache

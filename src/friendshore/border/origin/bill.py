@@ -21,7 +21,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from friendshore.errors import InputRefused, Place, Problem, did_you_mean
 from friendshore.marked import MAX_BYTES, KeyPath, Marked, in_file_order, noted, validate, wrong
-from friendshore.origin_rules.rule import Country, Day, Many, Number, Prefix, Share, Stage, Text
+from friendshore.origin_rules.rule import Country, Many, Number, Prefix, Share, Stage, Text
+from friendshore.spans import Day
 from friendshore.units import decimal
 
 HS_LEAST = 6
