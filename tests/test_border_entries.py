@@ -301,3 +301,42 @@ def test_a_row_is_found_by_its_number_behind_rows_that_no_reader_could_take(tmp_
     for number in ("2", "4", "7"):
         with pytest.raises(InputRefused, match="no line"):
             find(file, number, law())
+
+
+# One number in many types of column: (type in DuckDB, the numbers a file of that type can hold and one of texts can too).
+TYPED = (
+    ("DECIMAL(9,2)", ("0.00", "0.01", "-0.01", "1000.00", "9999999.99")),
+    ("DECIMAL(18,0)", ("0", "1", "-1", "1000", "90000000000", "90000000001", "999999999999999999")),
+    ("DECIMAL(18,2)", ("0.01", "90000000000.00", "90000000000.01", "9999999999999999.99", "-9999999999999999.99")),
+    ("DECIMAL(18,4)", ("0.01", "1000.5", "1000.0001")),
+    ("DECIMAL(38,2)", ("20000.00", "90000000000.01", "999999999999999999999999999999999999.99")),
+    ("SMALLINT", ("0", "-1", "1000")),
+    ("BIGINT", ("1", "90000000000", "90000000001", "9223372036854775807", "-9223372036854775808")),
+    ("UBIGINT", ("1000", "18446744073709551615")),
+    ("HUGEINT", ("1000", "170141183460469231731687303715884105727")),
+)
+
+
+@pytest.mark.parametrize(("kind", "numbers"), TYPED)
+def test_a_number_is_the_same_as_a_number_and_as_a_text(kind: str, numbers: tuple[str, ...], tmp_path: Path) -> None:
+    """In a Parquet column of any type, whose bounds the file's own statistics may tell, and in a text."""
+    import duckdb
+
+    fields = ("net_mass_kg", "price", "freight", "insurance")
+    whole = GOOD | {"price": "20000", "insurance": "20"}
+    rows = [
+        whole | {"line_id": f"{field}{place}", field: number}
+        for field in fields
+        for place, number in enumerate(numbers)
+    ]
+    plain, typed = written(rows, tmp_path / "plain.csv"), tmp_path / "typed.parquet"
+    typing = ", ".join(f"{field}::{kind} AS {field}" for field in fields)
+    duckdb.execute(
+        f"COPY (SELECT * REPLACE ({typing}) FROM read_csv('{plain}', all_varchar = true)) TO '{typed}' (FORMAT parquet)"  # noqa: S608
+    )
+    (first, done, left), (second, same, rest) = run(plain), run(typed)
+    assert done
+    assert done == same
+    told = [[(row["row"], row["line_id"], row["code"], row["field"]) for row in each] for each in (left, rest)]
+    assert told[0] == told[1]
+    assert (first.value_in, first.owed_usd, first.codes) == (second.value_in, second.owed_usd, second.codes)

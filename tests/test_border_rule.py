@@ -21,7 +21,7 @@ import pyarrow as pa
 from border_cases import draw, law, rows
 
 from friendshore.border import columns
-from friendshore.border.assess import engine as connected
+from friendshore.border.engine import engine as connected
 from friendshore.border.line import assess_line, kind_of
 from friendshore.border.scaled import INT64, NANO, product, products, rounded
 from friendshore.border.terms import Terms, terms_of

@@ -10,7 +10,7 @@ numbers. Reasons, warnings and refusals are numbers too, until `spelled` puts th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import count, product
@@ -147,8 +147,22 @@ def numbered(lines: Table, kinds: Table, *, by_day: bool) -> Table:
     return lines.join(keys, on, how="inner").select(*(lines[name] for name in lines.columns), keys.kind)
 
 
-def joined(lines: Table, kinds: Table, needed: Shape) -> Table:
-    """Sound lines, of numbered kinds, with what the rule reads of the terms of their kind; `day` is the day whose law applies."""
+def joined(lines: Table, kinds: Table, needed: Shape, same: Mapping[str, int | bool | None] | None = None) -> Table:
+    """Sound lines, of numbered kinds, with what the rule reads of the terms of their kind.
+
+    Parameters
+    ----------
+    lines, kinds : with `kind`, the number of their kind
+    needed : which parts of the rule any of the terms need
+    same : what is `shared` by all kinds, which need not be fetched for each line
+
+    Returns
+    -------
+    table : `day` is the day whose law applies
+    """
+    import ibis
+
+    same = same or {}
     lines = lines.rename(entry_day="day")
     parts = [f"{name}_{part}" for name in needed.by_value for part in ("rate", "base")]
     parts += [f"{name}_{part}" for name in needed.by_mass for part in ("net", "held", "num", "den")]
@@ -159,7 +173,19 @@ def joined(lines: Table, kinds: Table, needed: Shape) -> Table:
     parts += [*_GRADED] if needed.graded else []
     parts += [*_RELATED] if needed.related else []
     table = lines.join(kinds, lines.kind == kinds.kind, how="inner")
-    return table.select(*_OWN, lines.kind, *_READ, *parts, day=kinds.key_day)
+    read = [*_READ, *parts]
+    constant = {name: ibis.literal(same[name], kinds[name].type()) for name in read if name in same}
+    fetched = [name for name in read if name not in same]
+    return table.select(*_OWN, lines.kind, *fetched, **constant, day=kinds.key_day)
+
+
+def shared(terms: pa.Table) -> dict[str, int | bool | None]:
+    """What the terms of all kinds have in common, of a table as `terms_table` makes it: column -> its one value."""
+    import pyarrow.compute as pc
+
+    ends = {name: pc.min_max(terms[name]).as_py() for name in terms.column_names if not name.startswith("key_")}
+    whole = {name for name in ends if terms[name].null_count in (0, terms.num_rows)}
+    return {name: each["min"] for name, each in ends.items() if name in whole and each["min"] == each["max"]}
 
 
 def native(con: Any) -> Engine:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PART, FAULT = "\x1f", "\x1e"  # unit and record separators, which no field may hold and be read
 SHOWN = 60  # characters of a faulty value that are shown
 LENGTH_MAX = 100  # characters of a text field
+# Digits behind the point that each number may have: cents, grams, billionths.
+PLACES = {"net_mass_kg": 3, "price": 2, "freight": 2, "insurance": 2, "assay": 9, "moisture": 9}
 BLANKS = " \t\n\r\v\f"  # what is taken off around a text
 HEADER_MAX = 100_000  # characters of a header that are read
 LINE_MAX = 16_000_000  # bytes of a CSV line; a longer one is refused
@@ -122,7 +124,7 @@ def open_file(con: Backend, file: Path, layout: str = "") -> Table:
                 store_rejects=True, max_line_size=LINE_MAX, buffer_size=4 * LINE_MAX,
             )  # fmt: skip
         elif kind == ".parquet":
-            table = con.read_parquet(file, file_row_number=True)
+            table = _parquet(con, file)
         elif kind in (".jsonl", ".ndjson", ".json"):
             table = con.read_json(file, format="newline_delimited")
         else:
@@ -143,6 +145,13 @@ def open_file(con: Backend, file: Path, layout: str = "") -> Table:
         elif name in constants:
             columns[name] = ibis.literal(constants[name])
     return table.select(**columns)
+
+
+def _parquet(con: Backend, file: Path) -> Table:
+    """The rows of a Parquet file with their numbers, as a view that every connection sees."""
+    place = str(file).replace("'", "''")
+    con.raw_sql(f"CREATE OR REPLACE VIEW entries_file AS FROM read_parquet('{place}', file_row_number = true)")
+    return con.table("entries_file")
 
 
 def _header(file: Path) -> dict[str, str]:
@@ -174,10 +183,10 @@ def checked(table: Table) -> Table:
         **{f"t_{name}": ibis.literal("") for name in NAMES if name not in held},
     )
     amounts: dict[str, Any] = {
-        "net_g": _scaled(table, "net_mass_kg", 10, 3),
-        "price_c": _scaled(table, "price", 13, 2),
-        "freight_c": _scaled(table, "freight", 13, 2) if "freight" in held else none,
-        "insurance_c": _scaled(table, "insurance", 13, 2) if "insurance" in held else none,
+        "net_g": _scaled(table, "net_mass_kg", 10),
+        "price_c": _scaled(table, "price", 13),
+        "freight_c": _scaled(table, "freight", 13) if "freight" in held else none,
+        "insurance_c": _scaled(table, "insurance", 13) if "insurance" in held else none,
         "assay_n": _fraction(table, "assay") if "assay" in held else none,
         "moisture_n": _fraction(table, "moisture") if "moisture" in held else none,
     }
@@ -214,18 +223,19 @@ def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
         ("R16", "line_id", _formula(table.t_line_id)),
         ("R17", "line_id", table.t_line_id.length() > LENGTH_MAX),
         ("R04", "date", table.day.isnull()),
-        ("R07", "net_mass_kg", ~table.net_g.between(1, GRAMS_MAX).fill_null(False)),
-        ("R08", "price", ~table.price_c.between(1, CENTS_MAX).fill_null(False)),
+        ("R07", "net_mass_kg", table.net_mass_kg.isnull() | _beyond(table, "net_mass_kg", "net_g", 1, GRAMS_MAX)),
+        ("R08", "price", table.price.isnull() | _beyond(table, "price", "price_c", 1, CENTS_MAX)),
     ]
-    for name, code, column in (("freight", "R11", "freight_c"), ("insurance", "R12", "insurance_c")):
+    for name, code, column, least, most in (
+        ("freight", "R11", "freight_c", 0, CENTS_MAX),
+        ("insurance", "R12", "insurance_c", 0, CENTS_MAX),
+        ("assay", "R13", "assay_n", 1, NANO),
+        ("moisture", "R14", "moisture_n", 0, NANO - 1),
+    ):
         if name in held:
-            checks.append((code, name, _stated(table, name) & ~table[column].between(0, CENTS_MAX).fill_null(False)))
+            checks.append((code, name, _stated(table, name) & _beyond(table, name, column, least, most)))
     if "assay" in held:
-        checks.append(("R13", "assay", _stated(table, "assay") & ~table.assay_n.between(1, NANO).fill_null(False)))
         checks.append(("R13", "assay_of", _stated(table, "assay") & (table.t_assay_of == "")))
-    if "moisture" in held:
-        wet = table.moisture_n.between(0, NANO - 1).fill_null(False)
-        checks.append(("R14", "moisture", _stated(table, "moisture") & ~wet))
     if "proof_date" in held:
         checks.append(("R04", "proof_date", _stated(table, "proof_date") & table.proof_day.isnull()))
     if "exporter" in held:
@@ -239,6 +249,29 @@ def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
 def _long_words(table: Table) -> list[tuple[str, str, Any]]:
     """Words too long to be anything, which are not even looked up."""
     return [("R17", name, table[f"t_{name}"].length() > LENGTH_MAX) for name in SHARED]
+
+
+def _beyond(table: Table, name: str, column: str, least: int, most: int) -> Any:
+    """Whether what a field states is not a plain number between two bounds, both in the smallest unit.
+
+    A decimal is compared as it stands: of such a column an engine often knows the least and the greatest from the file
+    itself, and need not look at the lines.
+    """
+    import ibis
+
+    kind, places = table[name].type(), PLACES[name]
+    if not _exact(kind, places):
+        return ~table[column].between(least, most).fill_null(False)
+    bound = kind if kind.scale == places else f"decimal(18,{places})"
+    low, high = (Decimal(end).scaleb(-places) for end in (least, most))
+    beyond = table[name] < ibis.literal(low, bound)
+    held = Decimal(10) ** (kind.precision - kind.scale)
+    return beyond | (table[name] > ibis.literal(high, bound)) if high < held else beyond
+
+
+def _exact(kind: Any, places: int) -> bool:
+    """Whether a column holds decimals of so many places at most, which need not be read as text."""
+    return bool(kind.is_decimal() and kind.scale is not None and kind.scale <= places and (kind.precision or 38) <= 18)
 
 
 def _stated(table: Table, name: str) -> Any:
@@ -308,15 +341,18 @@ def _day(table: Table, name: str) -> Any:
     return text.re_search(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$").ifelse(text, None).try_cast("date")
 
 
-def _scaled(table: Table, name: str, digits: int, places: int) -> Any:
-    """An amount in its smallest unit, none where it is not a plain number of so many places."""
-    kind = table[name].type()
+def _scaled(table: Table, name: str, digits: int) -> Any:
+    """An amount of at most so many digits before the point in its smallest unit, none where it is not a plain number."""
+    kind, places = table[name].type(), PLACES[name]
     if kind.is_integer():
-        return table[name].cast("int64") * 10**places
-    if kind.is_decimal() and kind.scale is not None and kind.scale <= places and (kind.precision or 38) <= 18:
-        return _whole(table[name].cast(f"decimal(18,{places})"), digits, places)
+        whole = table[name].try_cast("int64")
+        return whole.between(0, 10**digits).ifelse(whole, None) * 10**places
+    if _exact(kind, places):
+        plain = (table[name] < 0).ifelse(None, table[name])
+        return _whole(plain.try_cast(f"decimal(18,{places})"), digits, places)
     text = table[f"t_{name}"]
-    plain = text.re_search(rf"^[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}})?$")
+    noughts = "0*" if kind.is_decimal() else ""  # a column's own places; in a text 20.000 may be twenty thousand
+    plain = text.re_search(rf"^[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}}{noughts})?$")
     return _whole(plain.ifelse(text, None).try_cast(f"decimal(18,{places})"), digits, places)
 
 
@@ -348,9 +384,9 @@ def _times_ten(column: Any, digits: int, places: int, tens: int) -> Any:
 
 def _fraction(table: Table, name: str) -> Any:
     """A share in billionths, from a fraction or from per cent with its sign."""
-    kind = table[name].type()
-    if kind.is_decimal() and kind.scale is not None and kind.scale <= 9 and (kind.precision or 38) <= 18:
-        return _whole(table[name], 1, kind.scale) * 10 ** (9 - kind.scale)
+    kind, places = table[name].type(), PLACES[name]
+    if _exact(kind, places):
+        return _whole(table[name], 1, kind.scale) * 10 ** (places - kind.scale)
     text = table[f"t_{name}"]
     fraction = text.re_search(r"^[0-9]([.][0-9]{1,9})?$").ifelse(text, None).try_cast("decimal(18,9)")
     per_cent = (

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from friendshore.border import columns, entries
-from friendshore.border.assess import Fault, engine, entry_of, faults, rejects
+from friendshore.border.assess import Fault, entry_of, faults
+from friendshore.border.brought import rejects
+from friendshore.border.engine import engine
 from friendshore.border.entries import SHOWN
 from friendshore.border.line import Assessed, Entry, assess_line, kind_of
 from friendshore.border.scaled import Rounding

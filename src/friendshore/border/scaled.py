@@ -150,7 +150,7 @@ def products(
             whole = table[f"{name}__q"] * part(f"{name}__n") + last
         if rounding == "half_even":
             half = last * (part(f"{name}__d") * 2) == table[f"{name}__t"]
-            whole = (half & (whole % 2 == 1)).ifelse(whole - 1, whole)
+            whole = (half & _odd(whole)).ifelse(whole - 1, whole)
         columns[name] = whole
     return engine.piece(table.select(*kept, **columns))
 
@@ -158,7 +158,7 @@ def products(
 def one_more(whole: Any, left: Any, den: int, rounding: Rounding) -> Any:
     """1 where `whole` and left / den round up, 0 elsewhere."""
     twice = left * 2
-    return one(twice >= den if rounding == "half_up" else (twice > den) | ((twice == den) & (whole % 2 == 1)))
+    return one(twice >= den if rounding == "half_up" else (twice > den) | ((twice == den) & _odd(whole)))
 
 
 def one(flag: Any) -> Any:
@@ -166,6 +166,11 @@ def one(flag: Any) -> Any:
     import ibis
 
     return flag.ifelse(ibis.literal(1, "int64"), ibis.literal(0, "int64"))
+
+
+def _odd(whole: Any) -> Any:
+    """Whether whole numbers are odd, by their last bit: no engine need divide."""
+    return (whole & 1) == 1
 
 
 def _even_up(twice: int, den: int, whole: int) -> bool:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from friendshore.border import entries
-from friendshore.border.assess import engine, rejects
+from friendshore.border.brought import rejects
+from friendshore.border.engine import engine
 from friendshore.border.scaled import NANO
 from friendshore.border.signals import lanes, parts
 from friendshore.border.signals.clauses import LANE, covered_inputs, duties_on, reaching
