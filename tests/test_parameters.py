@@ -233,6 +233,29 @@ def test_an_agreement_after_the_base_year_or_a_partial_one_gives_no_preference(w
     assert not {("JPN", "DEU"), ("AUS", "FRA")} & geography.agreements
 
 
+def duty(good: str, exporter: str, importer: str, geography: parameters._Geography) -> parameters._Duty:
+    return parameters._duty(good, exporter, importer, {exporter: exporter, importer: importer}, geography)
+
+
+def test_an_agreement_that_the_register_has_under_another_name_makes_trade_free(world, tmp_path):
+    """Bolivia's oxide is free in MERCOSUR both ways, though the register knows only the association above it."""
+    geography = parameters._Geography.read(raw_folder(tmp_path), world["countries"])
+    for exporter, importer in (("BOL", "BRA"), ("BRA", "BOL"), ("BOL", "ARG"), ("BOL", "MEX"), ("CHL", "DEU")):
+        sides = {exporter: exporter, importer: importer} | {"DEU": "EUN"}
+        found = parameters._duty("antimony.oxide", exporter, importer, sides, geography)
+        assert (found.rate, found.rule) == (0.0, "nil by a free-trade agreement in force"), (exporter, importer)
+    stranger = duty("antimony.oxide", "THA", "BRA", geography)
+    assert (stranger.rate, stranger.rule) == (0.048, "not known, median of five known schedules")
+    assert duty("antimony.oxide", "BRA", "MEX", geography).rate == stranger.rate, "a list of preferences is no area"
+
+
+def test_a_free_trade_area_after_the_base_year_gives_no_preference(monkeypatch):
+    row = {"one": "AAA+BBB", "other": "CCC", "since": "2024-12-01"}
+    monkeypatch.setattr(parameters, "_plan_rows", lambda name: (row, row | {"one": "DDD", "since": "2025-01-01"}))
+    free = parameters._free_trade.__wrapped__(())
+    assert free == {("AAA", "CCC"), ("BBB", "CCC"), ("CCC", "AAA"), ("CCC", "BBB")}
+
+
 def test_freight_takes_the_cheaper_way_and_the_copperbelt_pays_for_its_road(world):
     assert "freight by land" in route(world, "antimony.oxide", "FRA", "DEU")["note"]
     congo = route(world, "copper.cathode", "COD", "CHN")["freight_usd_t"]

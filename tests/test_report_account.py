@@ -140,7 +140,7 @@ def test_a_floor_shows_both_sides_of_the_border_and_whether_it_holds(floor):
 
 
 def test_the_mean_inside_price_lies_between_the_parties_own(floor):
-    inside = pages._inside(floor, "gallium.metal")
+    inside = {run: prices["gallium.metal"] for run, prices in pages._inside(floor).items()}
     assert floor.floors["after_usd_t"].min() <= inside["agreement"] <= floor.floors["after_usd_t"].max()
     assert floor.floors["before_usd_t"].min() <= inside["before"] <= floor.floors["before_usd_t"].max()
 
@@ -149,6 +149,15 @@ def test_levied_routes_add_up(floor):
     part = sections(pages.account(floor))["WHERE THE LEVY BINDS"]
     assert row(part, "all")[-1] == millions(floor.levies["levy_usd"].sum())
     assert row(part, "all")[1] == figure(floor.levies["t"].sum(), 3)
+
+
+def test_a_floor_that_waits_for_its_phase_in_is_not_said_to_stand_below_the_prices(floor):
+    waits = floor.floors.with_columns(pl.lit(value=False).alias("binds"), pl.lit(value=False).alias("holds"))
+    unlevied = replace(floor, floors=waits, levies=floor.levies.clear())
+    text = " ".join(pages.account(unlevied, names=UNION).split())
+    assert "floor.gallium takes nothing on the day, though buyers inside pay less than its reference" in text
+    assert "below the prices of the day" not in text
+    assert "every landed price stands above its reference" not in text
 
 
 def test_reactions_stand_side_by_side(floor):

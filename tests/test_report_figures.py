@@ -16,6 +16,7 @@ from friendshore.downstream.tables import shipped_bills
 from friendshore.errors import InputRefused
 from friendshore.faces import PriceGap
 from friendshore.headline import CODE
+from friendshore.mean_price import price_paid
 from friendshore.report.figures import borders, figures, palette, projection
 from friendshore.report.figures import figure as paper
 from friendshore.report.figures.map_dependence import LIMIT
@@ -124,7 +125,7 @@ def test_shares_of_dependence_are_those_of_the_study(held):
 
 def test_what_a_product_costs_is_kilograms_times_price(held):
     about = subject(view="ITA")
-    price = about.paid(about.after, about.viewed)
+    price = price_paid(about.after, about.viewed)
     magnets = (
         held["product_cost"]
         .table.filter((pl.col("good") == "ndfeb.magnet") & (pl.col("product") == "Wind turbine, direct drive, per MW"))

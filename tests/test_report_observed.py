@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import pytest
@@ -18,6 +18,7 @@ class Cleared:
 
     flows: pl.DataFrame
     prices: pl.DataFrame
+    output: pl.DataFrame
     use: pl.DataFrame
     indices: pl.DataFrame
 
@@ -32,6 +33,7 @@ OUTCOME = Cleared(
         }
     ),
     prices=pl.DataFrame({"good": ["a.metal", "a.metal"], "country": ["CHN", "DEU"], "usd_t": [500.0, 900.0]}),
+    output=pl.DataFrame({"good": ["a.metal", "a.metal"], "country": ["CHN", "DEU"], "base_t": [4.0, 1.0]}),
     use=pl.DataFrame({"good": ["a.metal"] * 2, "country": ["DEU", "JPN"], "t": [4.0, 1.0], "unserved_t": [0.0, 2.0]}),
     indices=pl.DataFrame(
         {"good": ["a.metal"] * 2, "country": ["DEU", "JPN"], "usd_t": [1250.0, 4000.0], "base_usd_t": [1000.0, 800.0]}
@@ -64,7 +66,7 @@ def test_a_price_at_which_use_stops_is_named_with_its_multiple():
     assert page.choked(OUTCOME).startswith(
         "At the price where use stops, users go unserved of a.metal in one country (5.0)"
     )
-    served = Cleared(OUTCOME.flows, OUTCOME.prices, OUTCOME.use.with_columns(unserved_t=pl.lit(0.0)), OUTCOME.indices)
+    served = replace(OUTCOME, use=OUTCOME.use.with_columns(unserved_t=pl.lit(0.0)))
     assert page.choked(served) == "Nobody goes unserved in the status quo."
 
 

@@ -74,7 +74,7 @@ def test_a_number_that_is_not_there_is_refused_with_the_nearest(world: World, de
         why(world, deal, "levy.ndpr.oxide")
 
 
-TEN = [  # ten kinds of number, and the clause that is behind each
+KINDS = [  # a number of each kind, and the clause that is behind each
     ("delivered.ndpr.oxide.CHN.DEU", "USD/t", "floor.ndpr"),
     ("flow.ndpr.oxide.CHN.JPN", "t", "floor.ndpr"),
     ("gain_of_users", "USD", "floor.ndpr"),
@@ -88,11 +88,12 @@ TEN = [  # ten kinds of number, and the clause that is behind each
     ("concentration.ndpr.oxide", "", "floor.ndpr"),
     ("imports.ndpr.oxide", "t", "floor.ndpr"),
     ("price_inside.ndfeb.magnet", "USD/t", "floor.ndpr"),
+    ("unit_value.ndfeb.magnet", "USD/t", "floor.ndpr"),
     ("product.fighter aircraft.USA", "USD/aircraft", "floor.ndpr"),
 ]
 
 
-@pytest.mark.parametrize(("number", "unit", "clause"), TEN)
+@pytest.mark.parametrize(("number", "unit", "clause"), KINDS)
 def test_a_number_of_every_kind_has_its_equation_its_clause_and_its_sources(
     number: str, unit: str, clause: str, world: World, deal: Agreement
 ) -> None:
@@ -137,7 +138,7 @@ def test_measures_of_supply_are_those_that_agreements_are_ranked_by(world: World
     [
         ("account.JPN.levi.ndpr.oxide", "did you mean 'JPN.levy.ndpr.oxide'"),
         ("product.fighter aircrafts.USA", "did you mean 'fighter aircraft'"),
-        ("product.radar array of a fighter.MLT", "takes no gallium.metal"),
+        ("product.radar array of a fighter.MLT", "took no gallium.metal"),
         ("import_reliance.ndpr.oxyde", "did you mean 'import_reliance.ndpr.oxide'"),
         ("supply_risk.ndfeb.magnet", "no supply risk is counted"),
     ],

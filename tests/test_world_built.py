@@ -6,13 +6,16 @@ import dataclasses
 import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from friendshore.errors import InputRefused
-from friendshore.world import check, shares, show
+from friendshore.instruments.names import unions
+from friendshore.law.screen import commitments
+from friendshore.world import check, sectors, shares, show
 from friendshore.world.tables import World, table_names
 
 RAW = Path(os.environ.get("FRIENDSHORE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -151,6 +154,49 @@ def test_an_unknown_mineral_is_answered_with_the_nearest(world):
         show.show(world, "cobolt")
 
 
+def bilateral(world):
+    """The customs territories of every route that crosses a border, with its duty and the rule that set it."""
+    home = dict(world.countries.select("code", "territory").iter_rows())
+    rule = pl.col("note").str.extract(r"duty [A-D]: ([^;]*)")
+    routes = world.routes.filter(pl.col("exporter") != pl.col("importer")).with_columns(
+        rule=rule, of=pl.col("exporter").replace(home), into=pl.col("importer").replace(home)
+    )
+    return routes.filter(pl.col("of") != pl.col("into"))
+
+
+def test_no_rule_invents_a_duty_where_trade_is_free(world):
+    """Not inside a customs union, nor under a free-trade agreement in force; the cuts of RCEP alone are still phased."""
+    guessed = bilateral(world).filter(
+        pl.col("rule").str.starts_with("not known")
+        & ((pl.col("tariff") > 0) | (pl.col("specific_usd_t").fill_null(0.0) > 0))
+    )
+    pairs = sorted(set(guessed.select("of", "into").iter_rows()))
+    assert len(pairs) > 100
+    assert not [(a, b) for a, b in pairs if any({a, b} <= members for members in unions().values())]
+    known = commitments.shipped()
+    free = {(a, b): treaty.id for a, b in pairs if (treaty := known.free_trade(a, b, date(2024, 12, 31)))}
+    assert set(free.items()) <= {(("JPN", "KOR"), "rcep")}
+
+
+def test_no_rule_invents_an_agreement(world):
+    """What is nil by an agreement in force is so by one that the screen knows, or that the plan names with its day."""
+    named = {
+        frozenset((a, b))
+        for row in sectors.rows("parameters_free_trade")
+        for a in row["one"].split("+")
+        for b in row["other"].split("+")
+    }
+    known = commitments.shipped()
+    pairs = set(
+        bilateral(world).filter(pl.col("rule").str.contains("agreement in force")).select("of", "into").iter_rows()
+    )
+    assert len(pairs) > 300
+    assert not [
+        (a, b) for a, b in sorted(pairs)
+        if frozenset((a, b)) not in named and known.free_trade(a, b, date(2024, 12, 31)) is None
+    ]  # fmt: skip
+
+
 @needs_raw
 def test_rebuilding_gives_the_packaged_world_and_twice_the_same(world, tmp_path):
     from friendshore.world.build import build
@@ -161,18 +207,16 @@ def test_rebuilding_gives_the_packaged_world_and_twice_the_same(world, tmp_path)
     assert report.residual <= 1e-9
     assert all(read + refused == rows for read, refused, rows in report.readings.values())
     again = World.load(tmp_path)
-    for name in ("routes", "activities", "recipes", "final_use", "stocks", "shares"):
-        tonnes = {
-            "routes": "flow_t",
-            "activities": "level_t",
-            "recipes": "coefficient",
-            "final_use": "use_t",
-            "stocks": "change_t",
-            "shares": "ours_pct",
-        }[name]
+    for name in table_names():
         ours, theirs = getattr(world, name), getattr(again, name)
-        assert ours.height == theirs.height
-        assert (ours[tonnes] - theirs[tonnes]).abs().max() <= 1e-9 * ours[tonnes].abs().max()
+        assert ours.schema == theirs.schema
+        for column, kind in ours.schema.items():
+            if kind == pl.Float64:
+                gap = (ours[column] - theirs[column]).abs().max()
+                assert (gap or 0.0) <= 1e-9 * (ours[column].abs().max() or 0.0), (name, column)
+                assert ours[column].is_null().equals(theirs[column].is_null()), (name, column)
+            else:
+                assert ours[column].equals(theirs[column], null_equal=True), (name, column)
     assert set(table_names()) <= {path.stem for path in tmp_path.glob("*.csv")}
     alone = tmp_path / "one thread"
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")

@@ -19,6 +19,7 @@ from friendshore import run
 from friendshore.agreement import schedule
 from friendshore.agreement.document import Agreement
 from friendshore.faces import PriceGap, Wedge
+from friendshore.mean_price import price_paid, price_received
 from friendshore.outcome import Outcome
 from friendshore.report.figures import figures
 from friendshore.report.words import Words
@@ -46,15 +47,10 @@ class Point:
 def point(outcome: Outcome, parties: frozenset[str]) -> Point:
     bought = outcome.flows.filter((pl.col("good") == GOOD) & pl.col("importer").is_in(parties))
     total = float(bought["t"].sum())
-    made = (
-        outcome.output.filter((pl.col("good") == GOOD) & ~pl.col("country").is_in(parties))
-        .join(outcome.prices, on=["good", "country"])
-        .filter(pl.col("base_t") > 0)
-    )
     by_origin = dict(bought.group_by("exporter").agg(100.0 * pl.col("t").sum() / total).iter_rows())
     return Point(
-        inside=float((bought["t"] * bought["delivered_usd_t"]).sum()) / total / 1000.0,
-        outside=float((made["base_t"] * made["usd_t"]).sum() / made["base_t"].sum()) / 1000.0,
+        inside=price_paid(outcome, parties)[GOOD] / 1000.0,
+        outside=price_received(outcome, set(outcome.output["country"]) - parties)[GOOD] / 1000.0,
         own=sum(share for origin, share in by_origin.items() if origin in parties),
         shares=by_origin,
     )

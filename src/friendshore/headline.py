@@ -14,6 +14,7 @@ import polars as pl
 
 from friendshore.agreement import schedule
 from friendshore.agreement.objective import MEASURES
+from friendshore.mean_price import price_paid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,7 +162,5 @@ def supply(outcome: Outcome, at: Places) -> dict[str, float]:
 
 
 def inside_prices(outcome: Outcome, at: Places) -> dict[str, float]:
-    """`price_inside.<good>`: what the parties' buyers pay on average, USD per contained tonne, by what they take."""
-    taken = outcome.flows.filter(pl.col("importer").is_in(at.parties) & (pl.col("t") > 0))
-    mean = taken.group_by("good").agg(usd_t=(pl.col("t") * pl.col("delivered_usd_t")).sum() / pl.col("t").sum())
-    return {f"price_inside.{good}": float(usd_t) for good, usd_t in mean.sort("good").iter_rows()}
+    """`price_inside.<good>`: what the parties' buyers pay on average (`price_paid`), USD per tonne of the good's unit."""
+    return {f"price_inside.{good}": usd_t for good, usd_t in price_paid(outcome, at.parties).items()}

@@ -96,7 +96,7 @@ class Side:
     goods      good, parties, outside, usd
     supply     largest_supplier.<good>, imports.<good>, output.<good> under the agreement
     dependence stage, good, and before and after: import_reliance_pct, concentration (HHI), largest outsider and its share
-    prices     price_inside.<good>, before and after
+    prices     price_inside.<good>, before and after      weighted alike in both
     benchmarks what is wanted of the European Union, goods, before, after      goods of the stage that reach it
     sellers    foreign sellers as one: what outsiders' makers, licence owners and offtake contracts gain, by good
     users      industry, area, parties, outside      final users' gain by what the good is used for

@@ -11,17 +11,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from friendshore.agreement import schedule
+from friendshore.agreement.document import digest
 from friendshore.errors import MarketError
 from friendshore.faces import Ban, ExportTax, Lane, PriceGap, Quota, Wedge
 from friendshore.headline import CODE, Places, group_of, places
 from friendshore.instruments.clause import in_force
 from friendshore.market.network import Network
+from friendshore.mean_price import price_paid, price_received
 from friendshore.outcome import Outcome
 from friendshore.protection import effective_protection
 from friendshore.run import DEFAULT, Assumptions, clear_network, compare, compile_world, guard, measures
@@ -64,7 +67,7 @@ class Study:
                 holder (of an account), group, or a line of the accounts, `who` then its holder
     lines       country, item, good, usd, low, high         the same for every line of every account, good by good
     price_ranges  good, side, usd_t, low, high              the same for prices under the agreement: what buyers in the parties pay
-                (inside, weighted by what they take in the status quo), what makers elsewhere receive (outside, by base output)
+                (inside, weighted by what they took in the base year), what makers elsewhere receive (outside, by base output)
     """
 
     world_name: str
@@ -101,6 +104,11 @@ class Study:
         "floors", "outside", "levies", "pays", "pays_2024", "groups", "suppliers", "reactions", "protection",
         "licence_forms", "dependence", "stability", "bands", "lines", "price_ranges",
     )  # fmt: skip
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve digits for every figure of the status quo and of the run under the agreement."""
+        return digest([self.outcomes[name].digest for name in ("before", "agreement")])
 
     def document(self) -> dict[str, Any]:
         """The study as plain JSON values, without the outcomes."""
@@ -365,24 +373,11 @@ def _floored(own: Iterable[Wedge]) -> list[tuple[str, str]]:
 
 
 def _outside(own: list[Wedge], parties: frozenset[str], before: Outcome, after: Outcome) -> pl.DataFrame:
-    rows = []
-    for clause, good in _floored(own):
-        weight = before.output.filter((pl.col("good") == good) & ~pl.col("country").is_in(parties)).select(
-            "country", "base_t"
-        )
-        mean = []
-        for outcome in (before, after):
-            joined = outcome.prices.filter(pl.col("good") == good).join(weight, on="country")
-            total = float(joined["base_t"].sum())
-            mean.append(float((joined["usd_t"] * joined["base_t"]).sum()) / total if total else float("nan"))
-        rows.append((clause, good, *mean))
-    return (
-        pl.DataFrame(rows, schema=["clause", "good", "before_usd_t", "after_usd_t"], orient="row")
-        if rows
-        else pl.DataFrame(
-            schema={"clause": pl.String, "good": pl.String, "before_usd_t": pl.Float64, "after_usd_t": pl.Float64}
-        )
-    )
+    outside = set(before.output["country"]) - parties
+    received = [price_received(outcome, outside) for outcome in (before, after)]
+    rows = [(clause, good, *(prices.get(good) for prices in received)) for clause, good in _floored(own)]
+    schema = {"clause": pl.String, "good": pl.String, "before_usd_t": pl.Float64, "after_usd_t": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _levies(own: list[Wedge], after: Outcome) -> pl.DataFrame:
@@ -716,34 +711,19 @@ def _price_ranges(
     parties: frozenset[str], before: Outcome, readings: dict[str, tuple[Outcome, Outcome]], *, known: bool
 ) -> pl.DataFrame:
     """The least and the most of every good's mean price under the agreement, inside and outside, over the readings."""
-    taken = (
-        before.flows.filter(pl.col("importer").is_in(parties))
-        .group_by("good", country="importer")
-        .agg(w=pl.col("t").sum())
-    )
-    made = before.output.filter(~pl.col("country").is_in(parties)).select("good", "country", w="base_t")
-    weights = {
-        side: table.filter(pl.col("w") > 0).sort("good", "country")
-        for side, table in (("inside", taken), ("outside", made))
-    }
+    outside = set(before.output["country"]) - parties
 
-    def mean(outcome: Outcome, side: str) -> pl.DataFrame:
-        priced = (outcome.indices if side == "inside" else outcome.prices).select("good", "country", "usd_t")
-        price = (pl.col("usd_t") * pl.col("w")).sum() / pl.col("w").sum()
-        return (
-            weights[side]
-            .join(priced, on=["good", "country"], maintain_order="left")
-            .group_by("good")
-            .agg(usd_t=price)
-            .with_columns(side=pl.lit(side))
-        )
+    def means(outcome: Outcome) -> dict[tuple[str, str], float]:
+        sides = {"inside": price_paid(outcome, parties), "outside": price_received(outcome, outside)}
+        return {(good, side): usd_t for side, prices in sides.items() for good, usd_t in prices.items()}
 
-    each = {name: pl.concat([mean(readings[name][1], side) for side in weights]) for name in sorted(readings)}
-    ends = pl.concat(each.values()).group_by("good", "side").agg(low=pl.col("usd_t").min(), high=pl.col("usd_t").max())
-    if not known:
-        ends = ends.with_columns(low=pl.lit(None, pl.Float64), high=pl.lit(None, pl.Float64))
-    told = each[CENTRE].join(ends, on=["good", "side"], how="left")
-    return told.select("good", "side", "usd_t", "low", "high").sort("good", "side")
+    each = {name: means(after) for name, (_, after) in readings.items()}
+    rows = []
+    for (good, side), usd_t in sorted(each[CENTRE].items()):
+        held = [prices[good, side] for prices in each.values()]
+        rows.append((good, side, usd_t, *((min(held), max(held)) if known else (None, None))))
+    schema = {"good": pl.String, "side": pl.String, **dict.fromkeys(("usd_t", "low", "high"), pl.Float64)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _assumed(deal: Agreement, world: World, as_of: date) -> list[str]:

@@ -49,8 +49,10 @@ from friendshore.headline import (
     position,
     supply,
 )
+from friendshore.mean_price import bought, price_paid, unit_value
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, guard, measures
 from friendshore.security.risk import supply_risk
+from friendshore.world.imports.places import country_hint
 
 if TYPE_CHECKING:
     from datetime import date
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
     from friendshore.world.tables import World
 
 ROUTE = ("delivered", "levy")
-SUPPLY = ("import_reliance", "largest_supplier", "concentration", "imports", "output", "price_inside")
+SUPPLY = ("import_reliance", "largest_supplier", "concentration", "imports", "output", "price_inside", "unit_value")
 ASKED = (*ROUTE, "flow", "account", "product", "supply_risk", *SUPPLY)
 WHAT = {  # how each kind of number is written
     **{name: f"{name}.ndpr.oxide.CHN.DEU" for name in (*ROUTE, "flow")},
@@ -166,8 +168,8 @@ def why(
     world, deal : the base year and the agreement
     number : `delivered.GOOD.EXPORTER.IMPORTER` or `levy.…`, USD per tonne, `flow.…`, tonnes; `gain.CODE`, `group.NAME` or a
         measure such as gain_of_parties, USD a year against the status quo, `account.CODE.ITEM.GOOD`, one line of them;
-        under the agreement `import_reliance.GOOD` and the other measures of supply, `price_inside.GOOD`, `supply_risk.GOOD`
-        of the European Union, `product.NAME.PLACE`, USD a unit
+        under the agreement `import_reliance.GOOD` and the other measures of supply, `price_inside.GOOD` by buyer,
+        `unit_value.GOOD` by source, `supply_risk.GOOD` of the European Union, `product.NAME.PLACE`, USD a unit
     as_of, assume, shocks : as `study`
 
     Raises
@@ -206,11 +208,20 @@ def _trace(case: _Case, number: str) -> Trace:
     if number not in values:
         known = [*values, *(f"{name}." for name in ASKED)]
         hint = (
-            did_you_mean(number, known)
+            _whose(head, rest, values)
+            or did_you_mean(number, known)
             or f"a measure ({', '.join(n for n in values if n in MEASURES)}), gain.CODE, {', '.join(WHAT.values())}"
         )
         raise _unknown(f"the outcome has no number called {number!r}", hint)
     return _account(case, number, values[number])
+
+
+def _whose(head: str, rest: str, values: Iterable[str]) -> str:
+    """Whose gain was meant: `did you mean 'gain.GBR'?` for gain.UK; nothing where it is no gain of a country."""
+    if head != "gain":
+        return ""
+    codes = [name.removeprefix("gain.") for name in values if name.startswith("gain.")]
+    return country_hint(rest, codes).replace("mean '", "mean 'gain.") if rest else "write whose: gain.ITA, gain.EUN"
 
 
 def _unknown(message: str, hint: str = "") -> InputRefused:
@@ -541,7 +552,8 @@ def _inputs(case: _Case, country: str, item: str, good: str) -> list[str]:
 
 def _supply(case: _Case, number: str, measure: str, good: str) -> Trace:
     """A measure of the parties' supply under the agreement, by origin."""
-    figures = supply(case.after, case.at) | inside_prices(case.after, case.at)
+    spent = {f"unit_value.{name}": usd_t for name, usd_t in unit_value(case.after, case.at.parties).items()}
+    figures = supply(case.after, case.at) | inside_prices(case.after, case.at) | spent
     if number not in figures:
         there = [name for name in figures if name.startswith(f"{measure}.")]
         raise _unknown(f"the parties take no good called {good!r}", did_you_mean(number, there) or WHAT[measure])
@@ -551,6 +563,8 @@ def _supply(case: _Case, number: str, measure: str, good: str) -> Trace:
         made = [(c, float(t)) for c, t in rows.select("country", "t").iter_rows() if t]
         parts = [Part(c, "sum of output x level", t, case.origin("producers", c, good)) for c, t in made]
         return Trace(number, value, "t", "output = sum over activities of coefficient x level", "6", _largest(parts))
+    if measure == "price_inside":
+        return _price_inside(case, number, value, good)
     taken = case.after.flows.filter(
         (pl.col("good") == good) & pl.col("importer").is_in(case.at.parties) & (pl.col("t") > 0)
     )
@@ -561,13 +575,13 @@ def _supply(case: _Case, number: str, measure: str, good: str) -> Trace:
         "largest_supplier": ("%", "tonnes of the largest outsider / all tonnes that the parties take", "100 t / T"),
         "concentration": ("", "HHI = sum over origins of (100 t / T)^2", "(100 t / T)^2"),
         "imports": ("t", "tonnes that outsiders sell to the parties", "t"),
-        "price_inside": ("USD/t", "sum over origins of t / T x delivered price", "t / T x d"),
+        "unit_value": ("USD/t", "sum over origins of t / T x delivered price", "t / T x d"),
     }[measure]
     parts = []
     for code, t in _by_origin(taken):
         share = 100.0 * t / total
         outside = code not in case.at.parties
-        if measure == "price_inside":
+        if measure == "unit_value":
             rows = taken.filter(pl.col("exporter") == code)
             held = float((rows["t"] * rows["delivered_usd_t"]).sum()) / total
         elif measure == "concentration":
@@ -581,6 +595,25 @@ def _supply(case: _Case, number: str, measure: str, good: str) -> Trace:
         ).sort("flow_t", descending=True)
         parts.append(Part(code, symbol, held, _said(routes), case.causes("", good)))
     return Trace(number, value, unit, equation, PAGE, _largest(parts), (f"The parties take {total:,.6g} t.",))
+
+
+def _price_inside(case: _Case, number: str, value: float, good: str) -> Trace:
+    """What the parties' buyers pay on average, buyer by buyer."""
+    buyers = pl.col("country").is_in(case.at.parties) & (pl.col("weight_t") > 0)
+    rows = bought(case.after).filter((pl.col("good") == good) & buyers)
+    total = float(rows["weight_t"].sum())
+    parts = []
+    for code, usd_t, t in rows.select("country", "usd_t", "weight_t").iter_rows():
+        routes = case.world.routes.filter((pl.col("good") == good) & (pl.col("importer") == code))
+        source = _said(routes.sort("flow_t", descending=True))
+        name = f"{code}, {t:,.4g} t of the base year at {usd_t:,.6g} USD/t"
+        parts.append(Part(name, "b / B x V", t / total * usd_t, source, case.causes("", good)))
+    said = (
+        f"They took {total:,.6g} t in the base year, by which each counts in every run: only prices move it.",
+        f"What they spend over what they take, source by source: unit_value.{good}.",
+    )
+    equation = "sum over buyers of b / B x cost index"
+    return Trace(number, value, "USD/t", equation, "decisions, a price inside", _largest(parts), said)
 
 
 def _by_origin(taken: pl.DataFrame) -> list[tuple[str, float]]:
@@ -622,18 +655,19 @@ def _product(case: _Case, number: str, rest: str) -> Trace:
         raise _unknown(f"no product is called {name!r}", did_you_mean(name, products) or WHAT["product"])
     union = case.world.countries.filter(pl.col("territory") == place)["code"].to_list()
     inside = case.at.parties if place == "parties" else frozenset(union or [place])
-    prices = inside_prices(case.after, replace(case.at, parties=frozenset(inside)))
+    prices = price_paid(case.after, inside)
     held = contents(name, bills)
-    missing = [one.good for one in held if f"price_inside.{one.good}" not in prices]
+    missing = [one.good for one in held if one.good not in prices]
     if missing:
         raise _unknown(
-            f"{place} takes no {', '.join(missing)}, so that {name} has no cost there", "parties, EUN, a code"
+            f"{place} took no {', '.join(missing)} in the base year, so that {name} has no cost there",
+            "parties, EUN, a code",
         )
     parts = [
         Part(
-            f"{one.good}, {one.kg:,.4g} kg x {prices[f'price_inside.{one.good}']:,.6g} USD/t",
+            f"{one.good}, {one.kg:,.4g} kg x {prices[one.good]:,.6g} USD/t",
             "kg / 1000 x price",
-            one.kg / KG * prices[f"price_inside.{one.good}"],
+            one.kg / KG * prices[one.good],
             f"{'+'.join(one.sources)} ({one.year}, {one.reliability}){': ' + one.note if one.note else ''}",
             case.causes("", one.good),
         )

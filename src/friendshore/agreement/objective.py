@@ -56,7 +56,9 @@ MEASURES: dict[str, Measure] = {
     "concentration": Measure("the Herfindahl-Hirschman index of the origins of a good", "points", "good", False),
     "imports": Measure("tonnes of a good that the parties buy from outside", "t", "good", False),
     "output": Measure("tonnes of a good that the parties make", "t", "good", False),
-    "price_inside": Measure("what the parties' buyers pay for a good on average", "USD/t", "good", False),
+    "price_inside": Measure(
+        "what the parties' buyers pay for a good on average, by what they took in the base year", "USD/t", "good", False
+    ),
 }
 
 

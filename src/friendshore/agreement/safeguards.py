@@ -16,6 +16,7 @@ from friendshore.faces import Wedge
 from friendshore.instruments import KINDS
 from friendshore.instruments.clause import Clause, Setting, Suspension
 from friendshore.instruments.safeguard import Safeguard, Trigger
+from friendshore.mean_price import price_paid
 from friendshore.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -164,10 +165,10 @@ def measure(trigger: Trigger, here: Setting, before: Outcome, after: Outcome) ->
         at = pl.col("good") == good
         match trigger.measure:
             case "price_rise" | "downstream_price_rise":
-                first, second = (_price(outcome, good, countries) for outcome in (before, after))
+                first, second = (price_paid(outcome, countries).get(good) for outcome in (before, after))
                 value = second / first - 1.0 if first and second else None
             case "price_usd_t":
-                value = _price(after, good, countries)
+                value = price_paid(after, countries).get(good)
             case "import_rise":
                 first, second = (_imports(outcome, good, countries) for outcome in (before, after))
                 value = second / first - 1.0 if first and second is not None else None
@@ -186,20 +187,6 @@ def measure(trigger: Trigger, here: Setting, before: Outcome, after: Outcome) ->
     if not found:
         return None
     return max(found) if trigger.above is not None else min(found)
-
-
-def _price(outcome: Outcome, good: str, countries: list[str]) -> float | None:
-    """Buyers' cost index of a good, weighted by what arrived in the base year."""
-    import polars as pl
-
-    arrived = (
-        outcome.flows.filter((pl.col("good") == good) & pl.col("importer").is_in(countries))
-        .group_by(country="importer")
-        .agg(pl.col("base_t").sum())
-    )
-    rows = outcome.indices.filter(pl.col("good") == good).join(arrived, on="country").sort("country")
-    weight = float(rows["base_t"].sum())
-    return float((rows["usd_t"] * rows["base_t"]).sum()) / weight if weight else None
 
 
 def _from_outside(outcome: Outcome, good: str, countries: list[str]) -> pl.DataFrame:

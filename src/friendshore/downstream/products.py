@@ -2,8 +2,8 @@
 
     cost_j = sum over parts of kg / 1000 x price of the good in j,  a part that is a product counting with its own parts
 
-The price is what buyers there pay on average, delivered, USD per contained tonne. Minerals alone are counted: labour,
-energy and other materials are not.
+The price is what buyers there pay on average (`mean_price.price_paid`), USD per contained tonne: a product gets dearer where
+prices rise, never because others buy. Minerals alone are counted: labour, energy and other materials are not.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from friendshore.downstream.tables import shipped_bills
+from friendshore.mean_price import bought, weighted_mean
 
 if TYPE_CHECKING:
     from friendshore.outcome import Outcome
@@ -41,10 +42,11 @@ def product_costs(
     Returns
     -------
     product, unit, area, industry, place, before_usd, after_usd, missing      USD per unit of product; a good of which nobody
-    there takes any has no price: it is named under `missing`, and the product has no cost there
+    there took any in the base year has no price: it is named under `missing`, and the product has no cost there
     """
     bills = shipped_bills() if bills is None else bills
-    prices = [_paid(outcome, places) for outcome in (before, after)]
+    tables = [bought(outcome) for outcome in (before, after)]
+    prices = [{place: weighted_mean(table, inside) for place, inside in places.items()} for table in tables]
     rows = []
     heads = bills.select("product", "unit", "area", "industry").unique(
         subset="product", keep="first", maintain_order=True
@@ -140,26 +142,3 @@ def _end(
 
 def _said(*notes: str) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
-
-
-def _paid(outcome: Outcome, places: Mapping[str, Iterable[str]]) -> dict[str, dict[str, float]]:
-    """Place -> good -> what buyers there pay for a tonne on average, delivered."""
-    taken = (
-        outcome.flows.filter(pl.col("t") > 0)
-        .group_by("importer", "good")
-        .agg(pl.col("t").sum(), usd=(pl.col("t") * pl.col("delivered_usd_t")).sum())
-        .sort("importer", "good")
-    )
-    by: dict[str, list[tuple[str, float, float]]] = {}
-    for importer, good, t, usd in taken.iter_rows():
-        by.setdefault(importer, []).append((good, t, usd))
-    found: dict[str, dict[str, float]] = {}
-    for place, inside in places.items():
-        sums: dict[str, list[float]] = {}
-        for country in sorted(set(inside)):
-            for good, t, usd in by.get(country, ()):
-                held = sums.setdefault(good, [0.0, 0.0])
-                held[0] += t
-                held[1] += usd
-        found[place] = {good: usd / t for good, (t, usd) in sorted(sums.items())}
-    return found

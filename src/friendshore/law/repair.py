@@ -25,6 +25,7 @@ from friendshore.law.examine import Examined, examine
 from friendshore.law.screen.judge import Screening
 from friendshore.law.screen.law import Law, shipped
 from friendshore.marked import read_marked
+from friendshore.mean_price import bought
 from friendshore.outcome import Outcome
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, measures
 from friendshore.world.tables import World
@@ -437,22 +438,10 @@ def _value(output: pl.DataFrame, price: pl.DataFrame) -> float:
 
 
 def _price(before: Outcome, after: Outcome, goods: Sequence[str], parties: frozenset[str]) -> float:
-    """Mean change of the buyers' cost over the goods, each weighted with the value that the parties take."""
-    keys = ["good", "country"]
-    taken = (
-        before.flows.filter(pl.col("good").is_in(list(goods)) & pl.col("importer").is_in(sorted(parties)))
-        .group_by("good", pl.col("importer").alias("country"))
-        .agg(t=pl.col("t").sum())
-    )
-    joined = (
-        before.indices.select(*keys, old="usd_t")
-        .join(after.indices.select(*keys, new="usd_t"), on=keys)
-        .join(taken, on=keys)
-        .filter(pl.col("t") > 0)
-        .sort(keys)
-    )
-    old, new = (float((joined[name] * joined["t"]).sum()) for name in ("old", "new"))
-    return 100.0 * (new / old - 1.0) if old > 0 else 0.0
+    """Change of what the parties' buyers pay for the goods together, per cent, by what each took in the base year."""
+    taken = pl.col("good").is_in(list(goods)) & pl.col("country").is_in(sorted(parties))
+    paid = [bought(outcome).filter(taken).select(pl.col("usd_t").dot("weight_t")).item() for outcome in (before, after)]
+    return 100.0 * (paid[1] / paid[0] - 1.0) if paid[0] else 0.0
 
 
 def _largest_share(outcome: Outcome, goods: Sequence[str], parties: frozenset[str]) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from friendshore.headline import MAKERS, RENTS, TREASURY
+from friendshore.mean_price import price_paid
 from friendshore.report.cleared import tonnes_gained
 from friendshore.report.observed import beside
 from friendshore.report.sharing import sharing
@@ -66,6 +67,12 @@ class Names:
         for code in parties:
             places[self.union.get(code, code)].append(code)
         return {place: held if place in held else [*held, place] for place, held in places.items()}
+
+
+NOT_YET = (
+    "nothing on the day, though buyers inside pay less than its reference: its phase-in has not begun, or who sells to them "
+    "is exempt"
+)
 
 
 def account(
@@ -177,36 +184,38 @@ def _sides(study: Study, plain: Mapping[str, Any], names: Names) -> str:
 def _floor_sentences(study: Study) -> list[str]:
     if study.floors.height == 0:
         return ["It holds no price floor that is in force on the day."]
-    bind, idle = [], []
+    bind, idle, waiting = [], [], []
+    inside = _inside(study)
     for (clause, good), rows in _by_floor(study).items():
-        inside = _inside(study, good)
-        lifted = inside["agreement"] / inside["before"] - 1.0
         if any(row["binds"] for row in rows):
+            before, after = (inside[run].get(good) for run in ("before", "agreement"))
+            lifted = after / before - 1.0 if before and after else 0.0
+            lifts = f"lifts {good} inside by {percent(lifted)} %" if before else f"binds on {good}"
             held = sum(row["holds"] for row in rows)
             where = "every one" if held == len(rows) else numeral(held)
             many = counted(len(rows), "party country", "party countries")
             bind.append(
                 (
                     lifted,
-                    f"{clause} lifts {good} inside by {percent(lifted)} % and holds in {where} of the {many} that buy it",
+                    f"{clause} {lifts} and holds in {where} of the {many} that buy it",
                 )
             )
         else:
-            idle.append(clause)
+            (idle if all(row["holds"] for row in rows) else waiting).append(clause)
     said = []
     if bind:
         bind.sort(key=lambda item: -item[0])
         said.append(f"{_levied(study)}: {'; '.join(text for _, text in bind)}.")
-    if idle:
+    if idle or waiting:
+        floors = len(bind) + len(idle) + len(waiting)
         charging = (
-            f"Only one floor of {numeral(len(bind) + len(idle))} charges"
+            f"Only one floor of {numeral(floors)} charges"
             if len(bind) == 1
-            else f"{numeral(len(bind)).capitalize()} floors of {numeral(len(bind) + len(idle))} charge"
+            else f"{numeral(len(bind)).capitalize()} floors of {numeral(floors)} charge"
         )
-        start = charging if bind else "No floor charges"
-        said.append(
-            f"{start} a levy: {listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day."
-        )
+        why = [f"{listed(idle)} {'stands' if len(idle) == 1 else 'stand'} below the prices of the day"] if idle else []
+        why += [f"{listed(waiting)} {'takes' if len(waiting) == 1 else 'take'} {NOT_YET}"] if waiting else []
+        said.append(f"{charging if bind else 'No floor charges'} a levy: {'; '.join(why)}.")
     return said
 
 
@@ -247,16 +256,17 @@ def _floors(study: Study, names: Names) -> str:
         return ""
     outside = {(clause, good): (before, after) for clause, good, before, after in study.outside.iter_rows()}
     rows, unheld = [], []
+    inside = _inside(study)
     for (clause, good), parties in _by_floor(study).items():
-        inside = _inside(study, good)
+        paid = {run: prices.get(good) for run, prices in inside.items()}
         before, after = outside.get((clause, good), (None, None))
         held = sum(row["holds"] for row in parties)
         rows.append(
             [
                 good + (" *" if parties[0]["illustrative"] else ""),
                 _per_kg(parties[0]["reference_usd_t"]),
-                *(_per_kg(inside[key]) for key in ("base", "before", "agreement")),
-                _change(inside["before"], inside["agreement"]),
+                *(_per_kg(paid[key]) for key in ("base", "before", "agreement")),
+                _change(paid["before"], paid["agreement"]),
                 _per_kg(before),
                 _per_kg(after),
                 _change(before, after),
@@ -286,9 +296,9 @@ def _floors(study: Study, names: Names) -> str:
     return section(
         "What the floors do to prices",
         paragraph(
-            "Inside: what the parties' buyers pay on average, duty and levy included. Outside: what producers elsewhere "
-            "receive. A floor holds where the inside price reaches 99 % of the reference; members of a customs union count one "
-            "by one. An asterisk marks an illustrative level.",
+            "Inside: what the parties' buyers pay on average, duty and levy included, each weighted by what it took in 2024. "
+            "Outside: what producers elsewhere receive, by output of 2024. A floor holds where the inside price reaches "
+            "99 % of the reference; members of a customs union count one by one. An asterisk marks an illustrative level.",
             indent=2,
         ),
         grid(head, rows),
@@ -344,7 +354,9 @@ def _levies(study: Study, names: Names) -> str:
     if study.floors.height == 0:
         return ""
     if study.levies.height == 0:
-        return section("Where the levy binds", "  On no route: every landed price stands above its reference.")
+        if all(study.floors["holds"]):
+            return section("Where the levy binds", "  On no route: every landed price stands above its reference.")
+        return section("Where the levy binds", paragraph(f"On no route. Some floor takes {NOT_YET}.", indent=2))
     rows = [
         [
             row["good"],
@@ -781,28 +793,17 @@ def _by_floor(study: Study) -> dict[tuple[str, str], list[dict[str, Any]]]:
     return floors
 
 
-def _inside(study: Study, good: str) -> dict[str, float]:
-    """Mean of the parties' buyers' cost indices, weighted by what they bought in the base year, in each run."""
-    flows = study.outcomes["before"].flows
-    bought = _sum(flows.filter(flows["good"] == good), "importer", study.parties, key="importer", value="base_t")
-    means = {}
-    for run in ("base", "before", "agreement"):
-        indices = study.outcomes[run].indices
-        price: dict[str, float] = dict(indices.filter(indices["good"] == good).select("country", "usd_t").iter_rows())
-        held = {c: t for c, t in bought.items() if c in price}
-        total = sum(held.values())
-        means[run] = sum(t * price[c] for c, t in held.items()) / total if total else float("nan")
-    return means
+def _inside(study: Study) -> dict[str, dict[str, float]]:
+    """What the parties' buyers pay on average in each run, by good."""
+    return {run: price_paid(study.outcomes[run], study.parties) for run in ("base", "before", "agreement")}
 
 
-def _sum(
-    table: pl.DataFrame, column: str, members: Iterable[str], *, key: str = "good", value: str = "t"
-) -> dict[str, float]:
+def _sum(table: pl.DataFrame, column: str, members: Iterable[str]) -> dict[str, float]:
     inside = set(members)
     sums: dict[str, float] = defaultdict(float)
-    for name, where, t in zip(table[key], table[column], table[value]):
+    for good, where, t in table.select("good", column, "t").iter_rows():
         if where in inside:
-            sums[name] += t
+            sums[good] += t
     return sums
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from friendshore.errors import InputRefused, did_you_mean
+from friendshore.errors import InputRefused
 from friendshore.headline import CODE, MAKERS, RENTS, TREASURY
-from friendshore.instruments.names import ALIASES
+from friendshore.instruments.names import ALIASES, unions
 from friendshore.instruments.plant import NewPlants
+from friendshore.mean_price import price_paid
 from friendshore.report.words import NONE
+from friendshore.world.imports.places import country_hint
 
 if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
@@ -127,9 +129,7 @@ def checked_view(code: str | None, world: World) -> str | None:
     code = ALIASES.get(code, code)
     if code in names:
         return code
-    spelt = {name.casefold(): held for held, name in names.items()}
-    meant = spelt.get(code.casefold())
-    hint = f"did you mean {meant!r}?" if meant else did_you_mean(code.upper(), names)
+    hint = country_hint(code, names)
     hint = f"{hint}\nCountries go by their three-letter ISO code; list them with: friendshore world countries".strip()
     raise InputRefused.because("unknown-country", f"the world has no country {code!r}", path="--view", hint=hint)
 
@@ -189,11 +189,13 @@ def _finding(study: Study, words: Words, view: View) -> str:
     bind = sorted({row["good"] for row in study.floors.iter_rows(named=True) if row["binds"]})
     goods = sorted(set(study.floors["good"]))
     if goods and bind:
-        said.append(
-            words.say("finding.levy", n=len(bind), all=len(goods), usd=levied, goods=[words.good(g) for g in bind])
-        )
+        named = [words.good(g) for g in bind]
+        if len(goods) == 1:
+            said.append(words.say("finding.sole_levy", usd=levied, goods=named))
+        else:
+            said.append(words.say("finding.levy", n=len(bind), all=len(goods), usd=levied, goods=named))
     elif goods:
-        said.append(words.say("finding.no_levy", n=len(goods)))
+        said.append(words.say("finding.no_levy" if all(study.floors["holds"]) else "finding.waiting"))
     return _joined(words, said)
 
 
@@ -274,8 +276,9 @@ def _floor_table(
     if not floors:
         return ()
     rows = []
+    paid = [price_paid(study.outcomes[run], study.parties) for run in ("before", "agreement")]
     for (_, good), parties in floors.items():
-        before, after = (inside_price(study, good, run) for run in ("before", "agreement"))
+        before, after = (prices.get(good) for prices in paid)
         mark = " *" if parties[0]["illustrative"] else ""
         rows.append(
             (
@@ -361,9 +364,10 @@ def _rank(study: Study, words: Words, view: View) -> list[str]:
 def _our_tables(study: Study, words: Words, view: View, largest: Iterable[str]) -> tuple[Table, ...]:
     """What the view pays for the goods that move it, and on whom its supply of them hangs."""
     floored = [good for _, good in floors_of(study)]
+    paid = [price_paid(study.outcomes[run], view.buyers) for run in ("before", "agreement")]
     rows = []
     for good in dict.fromkeys([*largest, *floored]):
-        before, after = (price_paid(study.outcomes[run], good, view.buyers) for run in ("before", "agreement"))
+        before, after = (prices.get(good) for prices in paid)
         if before is None or after is None:
             continue
         first, second = (largest_outside(study, run, good, view.buyers) for run in ("before", "agreement"))
@@ -393,13 +397,18 @@ def _who_pays(study: Study, words: Words) -> Part:
         said.append(words.say("pays.nobody"))
     for key, codes in (("pays.up", up), ("pays.down", down)):
         if codes:
-            named = [words.say("named.usd", name=words.country(c), usd=totals[c]) for c in codes]
+            named = [words.say("named.usd", name=_holder(words, c), usd=totals[c]) for c in codes]
             said.append(words.say(key, n=len(codes), who=named))
     rents = [(c, usd) for c, usd in rents_by_owner(study).items() if abs(usd) >= STILL_USD]
     if rents:
         owner, usd = max(rents, key=lambda pair: (abs(pair[1]), pair[0]))
         said.append(words.say("pays.rents", owner=owner, usd=usd))
     return Part("pays", words.say("pays.question"), tuple(said), _group_table(study, words))
+
+
+def _holder(words: Words, code: str) -> str:
+    """A country; the budget of a customs union, which holds that account, its members having theirs."""
+    return words.say("pays.budget", union=code) if code in unions() else words.country(code)
 
 
 def _group_table(study: Study, words: Words) -> tuple[Table, ...]:
@@ -614,26 +623,6 @@ def floors_of(study: Study) -> dict[tuple[str, str], list[dict[str, Any]]]:
     for row in study.floors.iter_rows(named=True):
         floors[row["clause"], row["good"]].append(row)
     return dict(floors)
-
-
-def price_paid(outcome: Outcome, good: str, buyers: frozenset[str]) -> float | None:
-    """What some buyers pay on average for a good, duty and levy included, USD/t; None where they buy none."""
-    rows = outcome.flows.filter((outcome.flows["good"] == good) & outcome.flows["importer"].is_in(buyers))
-    total = float(rows["t"].sum())
-    return float((rows["t"] * rows["delivered_usd_t"]).sum()) / total if total > 0 else None
-
-
-def inside_price(study: Study, good: str, run: str) -> float | None:
-    """Mean of the parties' cost indices, weighted by what they bought in the base year; as the account has it."""
-    flows = study.outcomes["before"].flows
-    rows = flows.filter((flows["good"] == good) & flows["importer"].is_in(study.parties))
-    bought: dict[str, float] = defaultdict(float)
-    for importer, tonnes in rows.select("importer", "base_t").iter_rows():
-        bought[importer] += tonnes
-    indices = study.outcomes[run].indices
-    price = dict(indices.filter(indices["good"] == good).select("country", "usd_t").iter_rows())
-    total = sum(t for c, t in bought.items() if c in price)
-    return sum(t * price[c] for c, t in bought.items() if c in price) / total if total else None
 
 
 def largest_outside(study: Study, run: str, good: str, buyers: frozenset[str]) -> tuple[str, float] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from friendshore.mean_price import price_received, unit_value
 from friendshore.report.typography import counted, figure, grid, listed, paragraph, section
 from friendshore.world.observed import WORLD
 
@@ -60,7 +61,7 @@ def beside(outcome: Outcome, quotations: Iterable[Quotation], union: Mapping[str
         "Prices of the status quo beside quotations",
         paragraph(
             "A quotation is a price of one day after (or, marked by its date, before) the base year; ours is where the markets of "
-            "2024 settle under the measures of the date: what buyers there pay on average, or makers get where it is not bought.",
+            "2024 settle under the measures of the date: what buyers there pay for a tonne they take then, or makers get where it is not bought.",
             indent=2,
         ),
         grid(["good", "place", "quoted on", "", "quoted\nUSD/kg", "status quo\nUSD/kg", "ratio"], rows, left=4),
@@ -91,13 +92,13 @@ def choked(outcome: Outcome) -> str:
 
 
 def price(outcome: Outcome, good: str, place: str, union: Mapping[str, str]) -> float | None:
-    """What buyers of a place pay on average, weighted by what they bring in; where none buy, what its makers get. USD/t."""
-    bought = _in(outcome.flows.filter(outcome.flows["good"] == good), "importer", place, union)
-    paid = _mean(zip(bought["t"], bought["delivered_usd_t"]))
-    if paid is not None:
-        return paid
-    made = _in(outcome.prices.filter(outcome.prices["good"] == good), "country", place, union)
-    return _mean((1.0, usd_t) for usd_t in made["usd_t"])
+    """Unit value of what a place takes; where it takes none, what its makers receive on average. USD/t.
+
+    A level beside a quotation: what is paid for the tonnes of the very outcome, as a quotation is.
+    """
+    known = {*outcome.flows["importer"], *outcome.prices["country"]}
+    here = [code for code in known if place in (WORLD, code, union.get(code))]
+    return unit_value(outcome, here).get(good, price_received(outcome, here).get(good))
 
 
 def _unserved(outcome: Outcome, good: str, place: str, union: Mapping[str, str]) -> bool:
@@ -108,9 +109,3 @@ def _unserved(outcome: Outcome, good: str, place: str, union: Mapping[str, str])
 def _in(table: pl.DataFrame, column: str, place: str, union: Mapping[str, str]) -> pl.DataFrame:
     inside = [place in (WORLD, code, union.get(code)) for code in table[column]]
     return table.filter(inside) if inside else table
-
-
-def _mean(weighted: Iterable[tuple[float, float]]) -> float | None:
-    pairs = [(weight, value) for weight, value in weighted if weight > 0.0]
-    total = sum(weight for weight, _ in pairs)
-    return sum(weight * value for weight, value in pairs) / total if total > 0.0 else None

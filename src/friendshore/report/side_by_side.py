@@ -358,7 +358,7 @@ def _caveats(sides: Sequence[Side]) -> str:
     said = [
         "Uses by industry are those of the European Union, applied everywhere.",
         *_unpublished(sides),
-        "A product's cost is that of its minerals alone, at what buyers pay on average; - where they take none of one.",
+        "A product's cost is that of its minerals alone, at what buyers pay on average; - where they took none of one in the base year.",
         "Supply risk takes substitution as nought, so it is an upper bound.",
     ]
     unrated = sorted(

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -31,7 +32,6 @@ MARGIN_FLOOR = 0.10  # of revenue: below it a small change of price would move s
 PROXY = {"S19": "TWN", "MNE": "SRB", "XKX": "SRB", "SSD": "SDN", "TLS": "IDN", "MAC": "HKG"}
 KNOWN_SCHEDULES = ("USA", "JPN", "EUN", "GBR", "CHN")
 LDC_PREFERENCE = ("EUN", "GBR", "CHN", "JPN")  # nil for least developed countries
-RENEWED_AGREEMENTS = frozenset({("CHL", "EUN")})  # dated later in the register because an older text was replaced
 BASE_YEAR = 2024
 
 
@@ -556,8 +556,8 @@ def _duty(good: str, exporter: str, importer: str, territory: Mapping[str, str],
     if home == abroad:
         return _Duty(0.0, 0.0, "", "A", "one customs territory")
     extra = _extra(sectors.in_force()).get((home, exporter, good))
-    renewed = {(exporter, home), (importer, abroad)} & RENEWED_AGREEMENTS
-    if (exporter, importer) in geography.agreements or renewed:
+    sides = set(product((exporter, abroad), (importer, home)))
+    if (exporter, importer) in geography.agreements or sides & _free_trade(sectors.in_force()):
         free = _Duty(0.0, 0.0, "wto.rta+fta.coverage", "C", "nil by a free-trade agreement in force")
         return _with_extra(free, extra) if extra else free
     if exporter in geography.least_developed and home in LDC_PREFERENCE:
@@ -579,6 +579,16 @@ def _with_extra(duty: _Duty, extra: Row) -> _Duty:
         max(duty.reliability, extra["reliability"]),
         f"{duty.rule} and {extra['title']}",
     )
+
+
+@cache
+def _free_trade(_: tuple[Path, ...]) -> frozenset[Pair]:
+    """Pairs of countries or territories that an agreement makes free and the register of agreements does not show so."""
+    free = set()
+    for row in _plan_rows("free_trade"):
+        if int(row["since"][:4]) <= BASE_YEAR:
+            free |= set(product(row["one"].split("+"), row["other"].split("+")))
+    return frozenset(free | {pair[::-1] for pair in free})
 
 
 @cache

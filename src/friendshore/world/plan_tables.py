@@ -54,6 +54,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "parameters_freight": ("parameter", "value", "unit", *ORIGIN),
     "parameters_land_legs": ("country", "port_km", "by", "sea_as", "border", *ORIGIN),
     "parameters_tariffs": ("importer", "good", "lines", "rate", "specific_usd_t", *ORIGIN),
+    "parameters_free_trade": ("one", "other", "since", "title", *ORIGIN),
     "parameters_duty_extra": ("importer", "exporter", "good", "lines", "rate", "specific_usd_t", "title", *ORIGIN),
     "parameters_export_taxes": ("exporter", "good", "rate", "specific_usd_t", *ORIGIN),
     "parameters_premiums": ("good", "exporter", "premium_usd_t", *ORIGIN),

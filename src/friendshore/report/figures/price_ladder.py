@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from friendshore.mean_price import price_paid, price_received
 from friendshore.report.figures import screen
 from friendshore.report.figures.figure import Figure
 from friendshore.report.figures.palette import AFTER, BEFORE, GAIN, INK, LOSS, RULE, SOFT
@@ -68,8 +69,8 @@ def draw(subject: Subject) -> Figure | None:
 def _rows(subject: Subject) -> list[Row]:
     study = subject.study
     outside = set(subject.before.output["country"]) - subject.at.parties
-    inside = [subject.paid(run, subject.at.parties) for run in (subject.before, subject.after)]
-    abroad = [subject.sold(run, outside) for run in (subject.before, subject.after)]
+    inside = [price_paid(run, subject.at.parties) for run in (subject.before, subject.after)]
+    abroad = [price_received(run, outside) for run in (subject.before, subject.after)]
     reference = dict(study.floors.group_by("good").agg(pl.col("reference_usd_t").max()).iter_rows())
     rows = []
     for mineral in sorted(set(subject.minerals.values())):

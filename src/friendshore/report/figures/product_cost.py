@@ -13,6 +13,7 @@ import polars as pl
 
 from friendshore.downstream.products import KG, contents
 from friendshore.downstream.tables import shipped_bills, sources
+from friendshore.mean_price import price_paid
 from friendshore.report.figures import screen
 from friendshore.report.figures.figure import Figure
 from friendshore.report.figures.palette import INK, RULE, of_sign
@@ -79,8 +80,8 @@ def _who(subject: Subject) -> str:
 
 def _rows(subject: Subject) -> list[Row]:
     """Every good in every product, priced where the view buys it and else where the parties do."""
-    own = [subject.paid(run, subject.viewed) for run in (subject.before, subject.after)]
-    all_ = [subject.paid(run, subject.at.parties) for run in (subject.before, subject.after)]
+    own = [price_paid(run, subject.viewed) for run in (subject.before, subject.after)]
+    all_ = [price_paid(run, subject.at.parties) for run in (subject.before, subject.after)]
     bills, said = shipped_bills(), dict(sources().select("id", "publisher").iter_rows())
     rows = []
     for product, name in DRAWN.items():

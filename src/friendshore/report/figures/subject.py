@@ -125,24 +125,6 @@ class Subject:
         """A good's name, marked where its floor is illustrative."""
         return self.words.good(good) + (f" {MARK}" if good in self.illustrative else "")
 
-    def paid(self, outcome: Outcome, holders: Iterable[str]) -> dict[str, float]:
-        """Good -> mean price at the gate of some buyers, USD/t, weighted by what they take in the status quo."""
-        weight = (
-            self.before.flows.filter(pl.col("importer").is_in(list(holders)))
-            .group_by("good", country="importer")
-            .agg(pl.col("t").sum())
-        )
-        priced = outcome.indices.join(weight.filter(pl.col("t") > 0), on=["good", "country"])
-        mean = priced.group_by("good").agg(v=(pl.col("usd_t") * pl.col("t")).sum() / pl.col("t").sum()).sort("good")
-        return {good: float(v) for good, v in mean.iter_rows()}
-
-    def sold(self, outcome: Outcome, holders: Iterable[str]) -> dict[str, float]:
-        """Good -> mean price at the gate of some producers, USD/t, weighted by output of the base year."""
-        weight = self.before.output.filter(pl.col("country").is_in(list(holders)) & (pl.col("base_t") > 0))
-        priced = outcome.prices.join(weight.select("good", "country", "base_t"), on=["good", "country"])
-        mean = priced.group_by("good").agg(v=(pl.col("usd_t") * pl.col("base_t")).sum() / pl.col("base_t").sum())
-        return {good: float(v) for good, v in mean.sort("good").iter_rows()}
-
     @cached_property
     def ranges(self) -> dict[tuple[str, str], tuple[float, float]]:
         """What is measured and of whom -> the least and the most of it over the readings that were solved."""
@@ -188,7 +170,7 @@ class Subject:
                 world=self.study.world_name,
                 deal=self.study.deal_id,
                 day=self.words.day(self.study.as_of),
-                outcome=self.after.digest,
+                outcome=self.study.digest,
             )
         ]
         if self.illustrative.intersection(goods):

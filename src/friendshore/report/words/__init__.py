@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("en", "it", "fr", "de", "es", "ja")
 MINUS = "\u2212"
+DECLINED = 3  # the part of a country's text that says it after "of", where article and name together would be wrong
 NONE = "–"  # where there is no number
 FOLDER = Path(__file__).parent
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -157,6 +158,8 @@ class Words:
 
     def of_place(self, code: str) -> str:
         """Of a country: the preposition and the article as one."""
+        if len(parts := self.texts.get(f"country.{code}", "").split("|")) > DECLINED:
+            return parts[DECLINED]
         article, name, _ = self._place(code)
         if not article and name[:1] in "AEIOUÉÎÖ" and self.has("form.of.vowel"):
             return self.texts["form.of.vowel"].format(x=name)
@@ -186,7 +189,7 @@ class Words:
         return self.texts["form.comma"].join(held[:-1]) + self.texts["form.and"] + held[-1]
 
     def _place(self, code: str) -> tuple[str, str, str]:
-        """The article, the name behind it, and the name where it stands alone."""
+        """The article, the name behind it, and the name where it stands alone; a fourth part is what `of_place` says."""
         text = self.texts.get(f"country.{code}")
         if text is None:
             firm = " (parent company)"
@@ -194,7 +197,7 @@ class Words:
             name = self.texts["form.firm"].format(x=name.removesuffix(firm)) if name.endswith(firm) else name
             return "", name, name
         parts = text.split("|")
-        return (parts[0], parts[1], parts[-1]) if len(parts) > 1 else ("", text, text)
+        return (parts[0], parts[1], parts[1:DECLINED][-1]) if len(parts) > 1 else ("", text, text)
 
     def _pointed(self, text: str) -> str:
         whole, point, rest = text.partition(".")
