@@ -17,6 +17,7 @@ pytest.importorskip("ibis", reason="the extra `border` is not installed")
 pytest.importorskip("duckdb", reason="the extra `border` is not installed")
 
 import ibis
+import polars as pl
 import pyarrow as pa
 from border_cases import draw, law, rows
 
@@ -134,14 +135,12 @@ def assessed(con: Any, hold: Any, lines: list[Any], rounding: Any) -> dict[str, 
     kinds = sorted({kind_of(each, border) for each in lines}, key=repr)
     terms = [terms_of(kind, border) for kind in kinds]
     table = put(con, "lines", pa.Table.from_pylist(rows(lines), schema=pa.schema(SCHEMA)))
-    held = put(con, "terms", columns.terms_table(terms))
+    held = put(con, "terms", columns.terms_table(terms).to_arrow(compat_level=pl.CompatLevel.oldest()))
     needed = columns.shape(terms)
     lines_of_kinds = columns.numbered(table, held, by_day=True)
     result = columns.rule(columns.joined(lines_of_kinds, held, needed), rounding, needed, hold)
     wanted = result.select("line_id", "refusal", *columns.AMOUNTS, "reasons", "warnings").to_pyarrow().to_pylist()
-    reasons, warnings = (
-        table.column("codes").to_pylist() for table in (columns.reasons_table(), columns.warnings_table(terms))
-    )
+    reasons, warnings = (table["codes"].to_list() for table in (columns.reasons_table(), columns.warnings_table(terms)))
     return {
         row["line_id"]: row
         | {

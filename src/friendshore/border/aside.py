@@ -54,12 +54,11 @@ class Aside:
 
     def keep(self, con: Backend) -> None:
         """What was set aside as a table."""
-        import pyarrow as pa
+        import polars as pl
 
-        types = {"BIGINT": pa.int64(), "VARCHAR": pa.string()}
-        schema = pa.schema([(column, types[kind]) for column, kind in ASIDE[self.name].items()])
-        rows = [dict(zip(schema.names, row, strict=True)) for row in self.rows]
-        put(con, self.name, pa.Table.from_pylist(rows, schema=schema))
+        types = {"BIGINT": pl.Int64, "VARCHAR": pl.String}
+        schema = {column: types[kind] for column, kind in ASIDE[self.name].items()}
+        put(con, self.name, pl.DataFrame(self.rows, schema=schema, orient="row"))
 
 
 def refused(con: Backend, *, safe: bool) -> str:
@@ -121,13 +120,13 @@ def _problem(table: Table) -> Table:
 
 def _reasons(con: Backend) -> Table:
     """The words of every reason."""
-    import pyarrow as pa
+    import polars as pl
 
     parts = {"code": list(REASONS)} | {
         name: [getattr(reason, part) for reason in REASONS.values()]
         for name, part in (("problem", "text"), ("fix", "fix"), ("who", "who"))
     }
-    return put(con, "said", pa.table(parts))
+    return put(con, "said", pl.DataFrame(parts))
 
 
 def _worded(table: Table, reasons: Table) -> Table:
@@ -150,19 +149,15 @@ def _inert(table: Table) -> Table:
 
 def _unreadable(con: Backend) -> Table:
     """The rows of a CSV file that could not be taken apart, by their line in the file."""
-    import pyarrow as pa
+    import polars as pl
 
+    texts, whole = ("line_id", "code", "field", "value", "about", "currency"), ("nth", "row", "price_c")
     found = [
-        {
-            "line_id": "", "code": "R01", "field": "", "value": _shown(text), "about": message.partition("\n")[0][:120],
-            "currency": "", "nth": 0, "row": row, "price_c": None,
-        }
+        ("", "R01", "", _shown(text), message.partition("\n")[0][:120], "", 0, row, None)
         for row, message, text in rejects(con)
-    ]  # fmt: skip
-    names = ("line_id", "code", "field", "value", "about", "currency", "nth", "row", "price_c")
-    whole = ("nth", "row", "price_c")
-    schema = pa.schema([(name, pa.int64() if name in whole else pa.string()) for name in names])
-    return put(con, "unreadable", pa.Table.from_pylist(found, schema=schema))
+    ]
+    schema = dict.fromkeys(texts, pl.String) | dict.fromkeys(whole, pl.Int64)
+    return put(con, "unreadable", pl.DataFrame(found, schema=schema, orient="row"))
 
 
 def _shown(text: str) -> str:

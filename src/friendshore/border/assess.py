@@ -26,7 +26,7 @@ from friendshore.border.twice import came_twice
 from friendshore.errors import InputRefused, did_you_mean
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import polars as pl
     from ibis.backends.duckdb import Backend
 
 Said = Callable[[str], None]
@@ -121,7 +121,7 @@ def _result(con: Backend, came: Brought, rounding: Rounding) -> None:
         _listed(con, name, table)
 
 
-def _spelling(terms: list[Terms]) -> dict[str, pa.Table]:
+def _spelling(terms: list[Terms]) -> dict[str, pl.DataFrame]:
     """What the numbers in a result stand for, as `columns.spelled` takes it."""
     return {
         "reasons": columns.reasons_table(),
@@ -130,16 +130,16 @@ def _spelling(terms: list[Terms]) -> dict[str, pa.Table]:
     }
 
 
-def _listed(con: Backend, name: str, table: pa.Table) -> None:
+def _listed(con: Backend, name: str, table: pl.DataFrame) -> None:
     """A table whose texts are kept as places in a list: joined to millions of lines they cost next to nothing."""
     put(con, f"{name}_listed", table)
-    if "kind" in table.column_names:
+    if "kind" in table.columns:
         con.raw_sql(f"CREATE TABLE {name}_plain AS {brought.by_number(f'{name}_listed')}")
     else:
         con.raw_sql(f"CREATE VIEW {name}_plain AS FROM {name}_listed")
     chosen = []
-    for column in table.column_names:
-        if str(table.schema.field(column).type) != "string":
+    for column in table.columns:
+        if column in ("number", "kind"):
             chosen.append(column)
             continue
         con.raw_sql(f"CREATE TYPE {name}_{column} AS ENUM (SELECT DISTINCT {column} FROM {name}_plain ORDER BY 1)")  # noqa: S608
@@ -171,15 +171,14 @@ def read_one(fields: Mapping[str, str]) -> Entry | tuple[Fault, ...]:
     if unknown := [name for name in fields if name not in entries.NAMES]:
         hint = did_you_mean(unknown[0], entries.NAMES) or f"one of {', '.join(entries.NAMES)}"
         raise InputRefused.because("unknown-field", f"a line has no field {unknown[0]!r}", path="--one", hint=hint)
-    import pyarrow as pa
+    import polars as pl
 
     given = {"line_id": "1"} | dict(fields)
     if missing := [name for name in entries.REQUIRED if name not in given]:
         raise InputRefused.because("missing-field", f"a line needs {', '.join(missing)}", path="--one")
     with engine() as con:
         row = {name: given.get(name) for name in entries.NAMES}
-        schema = pa.schema([(name, pa.string()) for name in entries.NAMES])
-        raw = put(con, "one", pa.Table.from_pylist([row], schema=schema))
+        raw = put(con, "one", pl.DataFrame([row], schema=dict.fromkeys(entries.NAMES, pl.String)))
         (held,) = rows(con, entries.checked(raw.mutate(row=1)))
     return faults(held["faults"]) if held["faults"] else entry_of(held)
 
@@ -225,7 +224,7 @@ def _assessed(con: Backend, came: Brought, rounding: Rounding) -> str:
     _result(con, came, rounding)
     tables = {
         name: ibis.table(
-            {column.name: "string" if column.name not in ("number", "kind") else "int64" for column in table.schema},
+            {column: "int64" if column in ("number", "kind") else "string" for column in table.columns},
             name=name,
         )
         for name, table in _spelling(came.terms).items()

@@ -91,11 +91,11 @@ def checked_lines(con: Backend, file: Path, layout: str) -> Table:
 def mark_twice(con: Backend, checked: Table, again: list[str]) -> None:
     """A fault on every one of the `lines` whose id came `again`."""
     import ibis
-    import pyarrow as pa
+    import polars as pl
 
     if not again:
         return
-    twice = put(con, "twice", pa.table({"again": again}))
+    twice = put(con, "twice", pl.DataFrame({"again": again}))
     both = checked.left_join(twice, checked.line_id == twice.again)
     came_twice = both.again.notnull()
     fault = ibis.literal(f"R03{PART}line_id{PART}") + both.line_id.left(entries.SHOWN) + FAULT
@@ -115,13 +115,13 @@ def rejects(con: Backend) -> list[tuple[int, str, str]]:
 
 def _renumbered(con: Backend, typed: Table) -> Table:
     """Rows by their number in the file, those that were set aside before counted too."""
-    import pyarrow as pa
+    import polars as pl
 
     if not (unread := rejects(con)):
         return typed
     steps = [{"since": number - place, "more": place + 1} for place, (number, _, _) in enumerate(unread)]
     latest = {step["since"]: step["more"] for step in steps}
-    table = pa.table({"since": list(latest), "more": list(latest.values())})
+    table = pl.DataFrame({"since": list(latest), "more": list(latest.values())})
     shifts = put(con, "shifts", table)
     moved = typed.asof_join(shifts, on=typed.row >= shifts.since)
     return moved.mutate(row=moved.row + moved.more.fill_null(0)).drop("since", "more")

@@ -34,7 +34,7 @@ from friendshore.border.scaled import (
 from friendshore.border.terms import CONTAINED, DELIVERY, HIGHER, KEYS, LOWER, NET_MASS, SUM, Charge, Kind, Terms
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import polars as pl
     from ibis.expr.types import Table
 
 MICRO = 10**6
@@ -179,13 +179,12 @@ def joined(lines: Table, kinds: Table, needed: Shape, same: Mapping[str, int | b
     return table.select(*_OWN, lines.kind, *fetched, **constant, day=kinds.key_day)
 
 
-def shared(terms: pa.Table) -> dict[str, int | bool | None]:
+def shared(terms: pl.DataFrame) -> dict[str, int | bool | None]:
     """What the terms of all kinds have in common, of a table as `terms_table` makes it: column -> its one value."""
-    import pyarrow.compute as pc
-
-    ends = {name: pc.min_max(terms[name]).as_py() for name in terms.column_names if not name.startswith("key_")}
-    whole = {name for name in ends if terms[name].null_count in (0, terms.num_rows)}
-    return {name: each["min"] for name, each in ends.items() if name in whole and each["min"] == each["max"]}
+    if terms.is_empty():
+        return {}
+    read = [name for name in terms.columns if not name.startswith("key_")]
+    return {name: terms.item(0, name) for name in read if terms[name].n_unique() == 1}
 
 
 def native(con: Any) -> Engine:
@@ -566,49 +565,49 @@ def spelled(result: Table, reasons: Table, warnings: Table, texts: Table) -> Tab
     return table.select(*kept, *(texts[name] for name in _TEXTS), **codes)
 
 
-def reasons_table() -> pa.Table:
+def reasons_table() -> pl.DataFrame:
     """The codes of every combination of reasons, by its number."""
-    import pyarrow as pa
-
     every = product(DUTIES, range(2 ** len(EXTRAS)), LEVIES, GRADES, TESTS)
     codes = []
     for duty, extras, levy, grade, test in every:
         added = [code for bit, code in enumerate(EXTRAS.values()) if extras >> bit & 1]
         codes.append(" ".join(filter(None, (duty, *added, levy, grade, test))))
-    return pa.table({"number": pa.array(range(len(codes)), pa.int64()), "codes": pa.array(codes, pa.string())})
+    return _by_place("number", {"codes": codes})
 
 
-def warnings_table(terms: Iterable[Terms]) -> pa.Table:
+def warnings_table(terms: Iterable[Terms]) -> pl.DataFrame:
     """The codes of every combination of warnings that `terms` allow, by its number."""
-    import pyarrow as pa
-
     codes = []
     for of_kind, own in product(_warned(terms), range(2 ** len(OWN_WARNINGS))):
         codes.append(" ".join((*of_kind, *(code for bit, code in enumerate(OWN_WARNINGS) if own >> bit & 1))))
-    return pa.table({"number": pa.array(range(len(codes)), pa.int64()), "codes": pa.array(codes, pa.string())})
+    return _by_place("number", {"codes": codes})
 
 
-def texts_table(terms: Iterable[Terms]) -> pa.Table:
+def texts_table(terms: Iterable[Terms]) -> pl.DataFrame:
     """The words of every kind, cleaned, what is missing, and the clause and article of its levy, by its number."""
-    import pyarrow as pa
-
     words = {name for name in KEYS if name != "day"}
     held = list(terms)
-    columns = {name: [getattr(each.kind if name in words else each, name) for each in held] for name in _TEXTS}
-    return pa.table(
-        {"kind": pa.array(range(len(held)), pa.int64())}
-        | {name: pa.array(texts, pa.string()) for name, texts in columns.items()}
+    return _by_place(
+        "kind", {name: [getattr(each.kind if name in words else each, name) for each in held] for name in _TEXTS}
     )
 
 
-def terms_table(terms: Sequence[Terms]) -> pa.Table:
+def _by_place(number: str, texts: dict[str, list[str]]) -> pl.DataFrame:
+    """Texts with their place as a first column."""
+    import polars as pl
+
+    frame = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
+    return frame.with_row_index(number).cast({number: pl.Int64})
+
+
+def terms_table(terms: Sequence[Terms]) -> pl.DataFrame:
     """The terms of every kind as columns: `kind`, its number, the key's parts, then what `rule` reads."""
-    import pyarrow as pa
+    import polars as pl
 
     warned = {codes: number for number, codes in enumerate(_warned(terms))}
     quotas = {name: number for number, name in enumerate(sorted({each.quota_name for each in terms}))}
     rows = [_row(number, each, warned[each.warnings], quotas[each.quota_name]) for number, each in enumerate(terms)]
-    return pa.Table.from_pylist(rows, schema=_schema())
+    return pl.DataFrame(rows, schema=_schema(), orient="row")
 
 
 def _warned(terms: Iterable[Terms]) -> list[tuple[str, ...]]:
@@ -683,12 +682,11 @@ def _reduced(rate: int) -> tuple[int, int]:
     return rate // common, NANO // common
 
 
-def _schema() -> pa.Schema:
+def _schema() -> dict[str, Any]:
     """A text or a day for each part of the key, a flag where a flag stands, a whole number everywhere else."""
-    import pyarrow as pa
+    import polars as pl
 
     blank = dict.fromkeys((name for name in KEYS if name != "day"), "")
     empty = Terms(kind=Kind(day=date(1970, 1, 1), **blank))
-    types = {str: pa.string(), date: pa.date32(), bool: pa.bool_()}
-    row = _row(0, empty, 0, 0)
-    return pa.schema([(name, types.get(type(value), pa.int64())) for name, value in row.items()])
+    types = {str: pl.String, date: pl.Date, bool: pl.Boolean}
+    return {name: types.get(type(value), pl.Int64) for name, value in _row(0, empty, 0, 0).items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import polars as pl
     from ibis import Schema
     from ibis.backends.duckdb import Backend
     from ibis.expr.types import Table
@@ -58,18 +58,19 @@ def view(con: Backend, name: str, table: Table) -> Table:
     return named(con, name, table.schema())
 
 
-def put(con: Backend, name: str, table: pa.Table) -> Table:
-    """Rows from memory as a table of the engine."""
+def put(con: Backend, name: str, frame: pl.DataFrame) -> Table:
+    """Rows from memory as a table of the engine, by way of a file: to hand them over, the engine would load pandas."""
     import ibis
 
-    con.con.register("rows_in_memory", table)
-    con.raw_sql(f"CREATE OR REPLACE TABLE {name} AS FROM rows_in_memory")
-    con.con.unregister("rows_in_memory")
-    return named(con, name, ibis.Schema.from_pyarrow(table.schema))
+    file = folder(con) / f"{name}.parquet"
+    frame.write_parquet(file)
+    con.raw_sql(f"CREATE OR REPLACE TABLE {name} AS FROM read_parquet('{file}')")
+    file.unlink()
+    return named(con, name, ibis.Schema.from_polars(frame.schema))
 
 
 def rows(con: Backend, table: Table) -> list[dict[str, Any]]:
-    """What a query gives. Ibis would load pandas for it."""
+    """What a query gives; Ibis, too, would load pandas for it."""
     found: list[dict[str, Any]] = con.raw_sql(con.compile(table)).to_arrow_table().to_pylist()
     return found
 

@@ -193,8 +193,10 @@ def checked(table: Table) -> Table:
     dated = "proof_date" in held
     day = ibis.literal(None, "date")
     table = table.mutate(**amounts, day=_day(table, "date"), proof_day=_day(table, "proof_date") if dated else day)
-    own = _number_faults(table, held)
-    table = table.mutate(odd=ibis.or_(*(fault for _, _, fault in own)))
+    of_id, of_numbers = _id_faults(table), _number_faults(table, held)
+    own = [*of_id, *of_numbers]
+    odd_id = _suspect(table.t_line_id).ifelse(ibis.or_(*(fault for _, _, fault in of_id)), False)
+    table = table.mutate(odd=odd_id | ibis.or_(*(fault for _, _, fault in of_numbers)))
     table = table.mutate(wrong=table.odd | ibis.or_(*(fault for _, _, fault in _long_words(table))))
     faults = table.wrong.ifelse(_written([*own, *_long_words(table), *_word_faults(table)], table), "")
     proof: Any = table.t_proof
@@ -216,12 +218,29 @@ def checked(table: Table) -> Table:
     )
 
 
-def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
-    """What each line has of its own and may be wrong: its id, amounts, masses, days. No condition is ever null."""
-    checks: list[tuple[str, str, Any]] = [
+def _id_faults(table: Table) -> list[tuple[str, str, Any]]:
+    """What may be wrong with a line's id. No condition is ever null."""
+    return [
         ("R02", "line_id", table.t_line_id == ""),
         ("R16", "line_id", _formula(table.t_line_id)),
         ("R17", "line_id", table.t_line_id.length() > LENGTH_MAX),
+    ]
+
+
+def _suspect(text: Any) -> Any:
+    """Whether an id can have a fault at all: by its first sign and its bytes, which are known without reading it."""
+    import ibis
+
+    byte_length = ibis.udf.scalar.builtin(_engines_length, name="strlen", signature=(("string",), "int64"))
+    first = text.ascii_str()
+    return ibis.or_(
+        first < ord("0"), *(first == ord(sign) for sign in FORMULA if sign > "0"), byte_length(text) > LENGTH_MAX
+    )
+
+
+def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
+    """What else each line has of its own and may be wrong: amounts, masses, days. No condition is ever null."""
+    checks: list[tuple[str, str, Any]] = [
         ("R04", "date", table.day.isnull()),
         ("R07", "net_mass_kg", table.net_mass_kg.isnull() | _beyond(table, "net_mass_kg", "net_g", 1, GRAMS_MAX)),
         ("R08", "price", table.price.isnull() | _beyond(table, "price", "price_c", 1, CENTS_MAX)),
@@ -354,6 +373,10 @@ def _scaled(table: Table, name: str, digits: int) -> Any:
     noughts = "0*" if kind.is_decimal() else ""  # a column's own places; in a text 20.000 may be twenty thousand
     plain = text.re_search(rf"^[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}}{noughts})?$")
     return _whole(plain.ifelse(text, None).try_cast(f"decimal(18,{places})"), digits, places)
+
+
+def _engines_length(text: Any) -> Any:
+    """The bytes of a text as the engine holds them."""
 
 
 def _engines_own(amount: Any, step: Any) -> Any:

@@ -22,7 +22,7 @@ def came_twice(con: DuckDBPyConnection) -> list[str]:
     Holds eight bytes for each line. The connection is used by nobody else meanwhile.
     """
     import numpy as np
-    import pyarrow as pa
+    import polars as pl
 
     hashes = _hashes(con)
     middle = hashes.size // 2
@@ -32,7 +32,7 @@ def came_twice(con: DuckDBPyConnection) -> list[str]:
     alike = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
     if not alike.size:
         return []
-    con.register("alike", pa.table({"h": alike}))
+    con.register("alike", pl.DataFrame({"h": alike}))
     query = """
         SELECT line_id FROM typed SEMI JOIN alike ON hash(line_id) = h
         WHERE line_id <> '' GROUP BY line_id HAVING count(*) > 1 ORDER BY line_id
@@ -48,7 +48,7 @@ def _hashes(con: DuckDBPyConnection) -> np.ndarray:
     hashes, held = np.empty(number, np.uint64), 0
     con.execute(f"SET streaming_buffer_size = '{AHEAD}'")
     for batch in con.execute("SELECT hash(line_id) FROM typed").to_arrow_reader(FETCHED):
-        hashes[held : held + batch.num_rows] = batch.column(0).to_numpy()
+        hashes[held : held + batch.num_rows] = np.from_dlpack(batch.column(0))  # as numpy, without pandas
         held += batch.num_rows
     assert held == number, f"{number} lines, {held} ids"
     return hashes
