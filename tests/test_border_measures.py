@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import random
 import re
 from dataclasses import replace
 from datetime import date, timedelta
@@ -246,6 +247,113 @@ def test_lines_charged_by_the_table_owe_what_assess_says(name: str, day: date, t
     assert tried > (0 if name == "one-floor" else 1)
 
 
+class Database:
+    """A tariff database: it has the tables' CSV files and nothing else, and charges by components and conditions."""
+
+    def __init__(self, folder: Path) -> None:
+        def rows(name: str) -> list[dict[str, str]]:
+            with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as text:
+                return list(csv.DictReader(text))
+
+        def by(name: str) -> dict[str, list[dict[str, str]]]:
+            found: dict[str, list[dict[str, str]]] = {}
+            for row in rows(name):
+                found.setdefault(row["measure_sid"], []).append(row)
+            return found
+
+        self.measures = rows("measures")
+        self.members = members_of(folder)
+        self.components, self.conditions = by("measure_components"), by("measure_conditions")
+        self.difference = {
+            row["measure_condition_sid"]: D(row["duty_amount"]) for row in rows("measure_condition_components")
+        }
+
+    def held(self, territory: str, origin: str, hs: str, good: str, day: date) -> list[dict[str, str]]:
+        return [
+            row for row in self.measures
+            if (row["territory"], row["goods_nomenclature_item_id"][:6], row["good"], row["trade_movement"])
+            == (territory, hs, good, "import")
+            and origin in self.members[row["geographical_area_id"]]
+            and row["validity_start_date"] <= day.isoformat() <= (row["validity_end_date"] or "9999-12-31")
+        ]  # fmt: skip
+
+    def levy_c(self, row: dict[str, str], *, cif: Decimal, duties: Decimal, tonnes: Decimal, proof: bool) -> int:
+        for asked in self.conditions[row["measure_sid"]]:
+            if asked["condition_code"] == "B":
+                if asked["action_code"] == "07" and proof:
+                    return 0
+                continue
+            base = cif if asked["condition_code"] == "N" else cif + duties
+            if asked["condition_duty_amount"]:
+                if base >= D(asked["condition_duty_amount"]) * tonnes:
+                    return 0
+            else:
+                lifted = self.difference[asked["measure_condition_sid"]] * tonnes
+                return cent(D(row["factor"]) * (lifted - base))
+        raise AssertionError(row)
+
+    def preference_c(self, row: dict[str, str], *, value: Decimal, mfn: Decimal, tonnes: Decimal) -> int:
+        if row["duty_expression"] == "MFN":
+            return cent(D(row["factor"]) * mfn * value)
+        parts = self.components[row["measure_sid"]]
+        return cent(
+            sum(
+                (D(p["duty_amount"]) * (tonnes if p["monetary_unit_code"] else value / 100) for p in parts),
+                D(0),
+            )
+        )
+
+
+@pytest.mark.parametrize("name", ["plurilateral-2026", "with-brazil", "plurilateral-2026-derivatives"])
+def test_a_database_that_loads_the_tables_charges_what_assess_does(name: str, tmp_path: Path) -> None:
+    agreement, dice, mfn = preset(name), random.Random(7), D("0.06")
+    first, last = date(2028, 2, 27), date(2028, 3, 2)  # amid phase-ins
+    layout.write(export(agreement, first=first, last=last, stages="day").tables, tmp_path)
+    held = Database(tmp_path)
+    lines = {(row["territory"], row["goods_nomenclature_item_id"]) for row in held.measures}
+    schedule = [Measure(*line, "mfn", "m", frozenset(), "6%", "", None, None, "") for line in sorted(lines)]
+    goods = sorted({(row["good"], row["goods_nomenclature_item_id"]) for row in held.measures})
+    floors = sorted(
+        {(row["good"], row["goods_nomenclature_item_id"]) for row in held.measures if row["measure_type_id"] == "652"}
+    )
+    charged = spared = preferred = 0
+    for day in (first, last):
+        law = customs.law(world(), agreement, as_of=day)
+        law = replace(law, tariff=gather({(m.territory, m.line): m for m in schedule}.values()))
+        territories = {territory for territory, _ in lines}
+        importers = {law.territory(code): code for code in sorted(law.countries) if law.territory(code) in territories}
+        for _ in range(150):
+            (good, hs), territory = dice.choice(dice.choice([goods, floors])), dice.choice(sorted(importers))
+            origin, proof = dice.choice(sorted(law.countries)), dice.random() < 0.5
+            if law.territory(origin) == territory or (territory, hs) not in lines:
+                continue
+            entry = Entry(
+                line_id="1", day=day, importer=importers[territory], origin=origin, hs=hs, net_g=dice.randrange(10**4, 10**7),
+                price_c=dice.randrange(10**5, 10**9), freight_c=dice.randrange(10**5), insurance_c=dice.randrange(10**4),
+                delivery="FOB", good=good, assay_n=NANO, assay_of=good, proof="agreement" if proof else "none",
+            )  # fmt: skip
+            amounts = assess_line(entry, law).amounts
+            assert amounts is not None
+            cif, tonnes = D(amounts["cif_c"]) / 100, D(amounts["contained_g"]) / 10**6
+            duties, value = D(amounts["total_c"] - amounts["levy_c"]) / 100, D(amounts["customs_c"]) / 100
+            rows = held.held(territory, origin, hs[:6], good, day)
+            levies = [row for row in rows if row["measure_type_id"] == "652"]
+            owed_c = sum(held.levy_c(row, cif=cif, duties=duties, tonnes=tonnes, proof=proof) for row in levies)
+            assert owed_c == amounts["levy_c"], (entry, levies)
+            charged, spared = charged + (owed_c > 0), spared + bool(levies and not owed_c)
+            best = [
+                held.preference_c(row, value=value, mfn=mfn, tonnes=tonnes)
+                for row in rows
+                if row["measure_type_id"] == "142"
+            ]
+            if proof and best:
+                assert amounts["duty_c"] == min(cent(mfn * value), *best), (entry, rows)
+                preferred += 1
+    assert charged > 3
+    assert spared > 3
+    assert preferred > 3
+
+
 def test_staged_by_day_the_table_follows_a_phase_in(tmp_path: Path) -> None:
     agreement = deal(
         f"floors: [{{id: f, good: gallium.metal, levy_on: cif, phase_in: 1y, {INVENTED}, reference_price: 500 USD per kg of gallium}}]"
@@ -440,6 +548,14 @@ def test_a_clause_that_only_a_safeguard_applies_is_listed() -> None:
 def test_days_that_run_backwards_are_refused() -> None:
     with pytest.raises(InputRefused, match="before it begins"):
         export(preset("one-floor"), first=date(2030, 1, 2), last=date(2030, 1, 1))
+    with pytest.raises(InputRefused, match="ends 2020-01-01, before it begins 2027-01-01"):
+        export(preset("plurilateral-2026"), last=date(2020, 1, 1))
+
+
+def test_without_days_it_begins_when_the_agreement_does() -> None:
+    found = export(preset("plurilateral-2026"))  # some of its clauses rest on figures of 2023
+    assert found.first == preset("plurilateral-2026").in_force
+    assert min(row["validity_start_date"] for row in found.tables["measures"]) == found.first
 
 
 # -- files -----------------------------------------------------------------------------------------------------------

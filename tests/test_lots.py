@@ -379,15 +379,31 @@ def test_content_by_mass_is_the_traced_share():
 
 
 def test_a_barred_maker_sticks_and_an_untold_one_leaves_it_open():
-    seats = {"maker_country": "JPN"}
+    seats = {"maker_country": "JPN", "held_share": 0.0}
     draft = Draft().root("a", "CHN", 1.0, maker_country="MYS", held_from="CHN", held_share=0.25)
-    draft.root("b", "AUS", 1.0, maker_country="AUS").root("c", "AUS", 1.0)
-    for lot in "abc":
+    draft.root("b", "AUS", 1.0, maker_country="AUS", held_from="USA", held_share=0.8).root("c", "AUS", 1.0)
+    draft.root("d", "AUS", 1.0, maker_country="AUS")
+    for lot in "abcd":
         draft.turn(f"t{lot}", "melt", "JPN", {lot: 1}, {f"m{lot}": 1}).made(f"m{lot}", 1, **seats)
     book = draft.book()
-    assert [said(book, "feoc", lot) for lot in ("ma", "mb", "mc")] == [NO, YES, OPEN]
+    assert [said(book, "feoc", lot) for lot in ("ma", "mb", "mc", "md")] == [NO, YES, OPEN, OPEN]
     draft.lots[0]["held_share"] = 0.24
-    assert said(draft.book(), "feoc", "ma") == YES
+    assert said(draft.book(), "feoc", "ma") == OPEN  # the other 76 per cent are not told
+
+
+@pytest.mark.parametrize("seat", [None, "JPN", "CHN"])
+@pytest.mark.parametrize("owner", [None, "USA", "CHN"])
+@pytest.mark.parametrize("share", [None, 0.0, 0.1, 0.25, 0.75, 0.8, 1.0])
+def test_the_maker_of_a_lot_is_judged_as_on_a_bill(seat, owner, share):
+    if (owner is None) != (share is None or share == 0.0):
+        return
+    draft = Draft().root("a", "AUS", 1.0, hs="284690", maker_country=seat, held_from=owner, held_share=share)
+    holders = None if share is None else [] if share == 0.0 else [{"holder": "H", "country": owner, "share": share}]
+    maker = {"name": "M", "country": seat, "owners": holders}
+    bill = Bill.model_validate(
+        {"product": "a", "hs": "284690", "made_in": "AUS", "currency": "USD", "price": 1, "maker": maker}
+    )
+    assert said(draft.book(), "feoc", "a") == WORDS_OF[judge(bill, find_rule("feoc"), Area(PARTIES), DAY).answer]
 
 
 def test_wholly_obtained_is_lost_where_a_step_leaves_the_area():
@@ -547,6 +563,24 @@ def test_a_bad_table_is_refused_at_its_row(tmp_path, which, before, after, messa
     with pytest.raises(InputRefused) as caught:
         read_book(*written(tmp_path, *texts), countries=countries())
     assert " ".join(message.split()) in " ".join(str(caught.value).split())
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "message"),
+    [
+        (GOOD[0].encode("utf-16"), 1, "not UTF-8"),
+        (GOOD[0].replace("b,g", "b,\xe9").encode("latin-1"), 3, "not UTF-8"),
+        (GOOD[0].replace("b,g,1,", "b,g,1,,5").encode(), 3, "5 cells under 4 columns"),
+        (GOOD[0].replace("a,g", 'a,"g"h').encode(), 2, "expected after"),
+        (b"lot,good,mass_t\n", 1, "no row below its heading"),
+    ],
+)
+def test_a_table_that_is_no_table_is_refused_at_its_line(tmp_path, raw, line, message):
+    lots, turns = written(tmp_path, *GOOD)
+    lots.write_bytes(raw)
+    with pytest.raises(InputRefused, match=message) as caught:
+        read_book(lots, turns)
+    assert [each.place.line for each in caught.value.problems] == [line]
 
 
 def test_all_problems_of_both_tables_come_at_once_and_many_of_a_kind_are_counted(tmp_path):

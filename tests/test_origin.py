@@ -250,6 +250,139 @@ def test_two_changes_together_where_no_single_one_does():
     assert (found[0].ways, found[0].cost) == (("substitute", "substitute"), Decimal(7))
 
 
+COUNTRIES = st.sampled_from(["JPN", "USA", "CHN", "AUS"])
+STEPS = ("mined", "separated", "refined")
+
+
+@st.composite
+def choices(draw):
+    """A magnet of up to three materials with full histories, offers and moves at whole prices, as plain values."""
+    materials, offers, moves = [], [], []
+    for k in range(draw(st.integers(1, 3))):
+        where = [draw(COUNTRIES) for _ in STEPS]
+        line = {
+            "id": f"m{k}", "hs": draw(st.sampled_from(["284690", "850511", "720293"])), "value": draw(st.integers(1, 30)),
+            "origin": where[-1], "stages": [{"stage": s, "country": c} for s, c in zip(STEPS, where, strict=True)],
+            "proof": {"kind": "supplier_declaration", "date": date(2026, 10, 1)},
+        }  # fmt: skip
+        materials.append(line)
+        if draw(st.booleans()):
+            where = [draw(COUNTRIES) for _ in STEPS]
+            stages = [{"stage": s, "country": c} for s, c in zip(STEPS, where, strict=True)]
+            other = {**line, "origin": where[-1], "stages": stages, "value": draw(st.integers(1, 40))}
+            offers.append({"for": f"m{k}", "with": other, "cost": draw(st.integers(0, 3))})
+        if draw(st.booleans()):
+            move = {
+                "stage": draw(st.sampled_from(STEPS)),
+                "to": draw(COUNTRIES),
+                "of": f"m{k}",
+                "cost": draw(st.integers(-2, 9)),
+            }
+            moves.append(move)
+    return {
+        "product": "P", "hs": "850511", "made_in": "JPN", "currency": "USD", "price": 100, "materials": materials,
+        "stages": [{"stage": "melted", "country": "JPN"}], "offers": offers, "moves": moves, "without": [],
+    }  # fmt: skip
+
+
+def tried(text: dict[str, object], rule: Rule, area: Area) -> bool:
+    bill = Bill.model_validate(text)
+    return judge(bill, rule, area, date(2027, 6, 1)).answer is True
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    choices(), st.sampled_from(["value_content", "tariff_shift", "shift_or_value", "dfars_225_7018", "china_2025_61"])
+)
+def test_the_cheapest_change_is_the_cheapest_of_all_that_were_made_by_hand(text, name):
+    rule, area = find_rule(name), Area(frozenset({"JPN", "USA"}))
+    verdict = judge(Bill.model_validate(text), rule, area, date(2027, 6, 1))
+    if verdict.answer is True:
+        return
+    lines = {line["id"]: line for line in text["materials"]}
+    costs = []
+    for offer in text["offers"]:
+        new = {**lines, offer["for"]: offer["with"]}
+        if sum(line["value"] for line in new.values()) <= 100 and tried(
+            {**text, "materials": [*new.values()]}, rule, area
+        ):
+            costs.append(offer["with"]["value"] - lines[offer["for"]]["value"] + offer["cost"])
+    for move in text["moves"]:
+        old = lines[move["of"]]
+        stages = [{**each, "country": move["to"]} if each["stage"] == move["stage"] else each for each in old["stages"]]
+        new = {**lines, move["of"]: {**old, "stages": stages, "origin": stages[-1]["country"]}}
+        if tried({**text, "materials": [*new.values()]}, rule, area):
+            costs.append(move["cost"])
+    found = [each for each in changes(verdict, area) if len(each.ways) == 1 and each.cost is not None]
+    assert sorted(int(each.cost) for each in found) == sorted(costs)
+
+
+@pytest.mark.parametrize(
+    ("test", "cents"),
+    [
+        ("{value_content: {method: build_down, at_least: 0.40}}", 201),  # 62.005 foreign; 60 may be
+        ("{value_content: {method: build_up, at_least: 0.35}}", 2895),  # 6.05 own; 35 must be
+        ("{tariff_shift: {level: chapter, tolerance: 0.10}}", 3201),  # 42.005 in chapter 28; 10 may be
+        ("{content: {countries: [CHN], below: 0.10}}", 3201),  # 42.005 from China; less than 10 may be
+        ("{content: {countries: [CHN], below: 0.10, by: mass}}", 3034),  # 0.36 kg of 1 kg; 0.260001 x 42.005 / 0.36
+    ],
+)
+def test_no_less_bought_in_the_area_would_do(test, cents):
+    text = (
+        "{product: P, hs: '280530', made_in: JPN, currency: USD, price: 100, mass_kg: 1, premium: 1, materials: ["
+        "{id: a, hs: '284690', origin: CHN, value: 42.005, mass_kg: 0.36, stages: []},"
+        "{id: b, hs: '720293', origin: MYS, value: 20, mass_kg: 0.02, stages: [{stage: mined, country: MYS}]},"
+        "{id: c, hs: '720293', origin: JPN, value: 6.05, mass_kg: 0.6, stages: [{stage: mined, country: JPN}]}]}"
+    )
+    rule, area = rule_of(test, "cumulation: diagonal"), Area(frozenset({"JPN"}))
+    (found,) = changes(judge(read_bill(text), rule, area, DAY), area)
+    assert (found.ways, found.cost) == (("replace_value",), Decimal(cents) / 100)
+    price, share = (Decimal(cents - 1) / 100, Decimal("0.36") / Decimal("42.005"))
+    left = Decimal("42.005") - price
+    less = text.replace("value: 42.005, mass_kg: 0.36", f"value: {left}, mass_kg: {left * share}").replace(
+        "]}]}",
+        f"]}}, {{id: d, hs: '284690', origin: JPN, value: {price}, mass_kg: {price * share}, stages: [{{stage: mined, country: JPN}}]}}]}}",
+    )
+    assert judge(read_bill(less), rule, area, DAY).answer is False
+
+
+def test_of_many_changes_the_cheapest_are_tried_two_by_two_and_that_is_said():
+    line = "{{id: m{0}, hs: '284690', origin: CHN, value: 1, stages: [{{stage: mined, country: CHN}}]}}"
+    move = "{{stage: mined, of: m{0}, to: AUS, cost: {1}}}"
+    rule, area = rule_of("{stages: {names: mined, where: {not_in: [CHN]}}}", "kind: restriction"), Area()
+
+    def magnet(lines: int) -> Bill:
+        materials, moves = (
+            ", ".join(each)
+            for each in ([line.format(k) for k in range(lines)], [move.format(k, 100 - k) for k in range(lines)])
+        )
+        return read_bill(
+            f"{{product: P, hs: '850511', made_in: JPN, currency: USD, price: 100, materials: [{materials}], moves: [{moves}]}}"
+        )
+
+    verdict = judge(magnet(2), rule, area, DAY)
+    assert [each.cost for each in changes(verdict, area)] == [Decimal(199)]
+    verdict = judge(magnet(61), rule, area, DAY)
+    assert "of 61 the 60 cheapest were tried two by two" in " ".join(page(verdict, changes(verdict, area)).split())
+
+
+def test_a_stage_that_nobody_told_is_put_where_it_belongs():
+    bill = read_bill(
+        "{product: P, hs: '850511', made_in: JPN, currency: USD, price: 100, materials: [{id: a, hs: '284690', origin: MYS,"
+        " value: 70, stages: [{stage: separated, country: MYS}]}], moves: [{stage: mined, of: a, to: USA, cost: 1}]}"
+    )
+    area = Area(frozenset({"JPN", "USA"}))
+    found = changes(judge(bill, find_rule("value_content"), area, DAY), area)
+    assert [each.ways for each in found] == [("replace_value",)]  # mined in a party, it still is Malaysian oxide
+
+
+def test_what_was_given_for_nothing_must_change_heading_too():
+    bill = bill_of(("850511", "CHN", 0))
+    rule, area = rule_of("{tariff_shift: {level: heading}}", "cumulation: diagonal"), Area(frozenset({"JPN"}))
+    assert judge(bill, rule, area, DAY).answer is False
+    assert judge(bill_of(("850511", "JPN", 0)), rule, area, DAY).answer is True
+
+
 def test_a_change_that_costs_more_than_the_price_is_not_offered():
     bill = read_bill(
         "{product: P, hs: '850511', made_in: JPN, currency: USD, price: 50, materials: [{id: a, hs: '850511', origin: CHN, value: 40}],"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -31,6 +32,7 @@ from friendshore.report import signals as page
 from friendshore.world.tables import World
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "border"
+DATA = Path(os.environ.get("FRIENDSHORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 LINE = {
     "line_id": "A", "date": "2024-06-04", "importer": "USA", "origin": "CHN", "hs": "2825.80.00", "net_mass_kg": "20000",
     "price": "360000.00", "currency": "USD", "delivery": "FOB", "freight": "2100.00", "insurance": "420.00",
@@ -278,9 +280,27 @@ def test_a_ladder_of_published_prices_takes_the_place_of_the_base_year(tmp_path:
     assert found.asked["S01"] == 2  # none before the first, none long after the last
     # 21,765 USD/t: 45.58 % below 40,000 and 56.46 % below 50,000
     assert [points(found, day)["S01"] for day in ("2030-01-15", "2030-02-15")] == [9.5, 16.5]
-    ladder.write_text("good,day,usd_t,source\nantimony.oxide,2030-02-30,x,desk\n", encoding="utf-8")
-    with pytest.raises(InputRefused, match=r"prices.csv:2:1"):
+
+
+def test_faulty_prices_are_refused_at_their_lines(tmp_path: Path) -> None:
+    ladder = tmp_path / "prices.csv"
+    rows = [
+        "antimony.oxid,2030-01-01,1,desk,",
+        "antimony.oxide,2030-02-30,x,desk,China",
+        "antimony.oxide,2030-03-01,1e4,desk,",
+        "antimony.oxide,2030-03-01,5,desk,",
+    ]
+    ladder.write_text("\n".join(["good,day,usd_t,source,origin", *rows]), encoding="utf-8")
+    with pytest.raises(InputRefused) as caught:
         known.known(world(), ladder)
+    told = [(each.place.line if each.place else 0, each.path) for each in caught.value.problems]
+    assert told == [(2, "good"), (3, "origin"), (3, "day"), (3, "usd_t"), (4, "usd_t"), (5, "day")]
+    assert caught.value.problems[0].hint == "did you mean 'antimony.oxide'?"
+    ladder.write_bytes("good,day,usd_t,source\n".encode("utf-16"))
+    with pytest.raises(InputRefused, match="UTF-16"):
+        known.known(world(), ladder)
+    with pytest.raises(InputRefused, match="there is no such file"):
+        known.known(world(), tmp_path / "none.csv")
 
 
 # -- lanes -------------------------------------------------------------------------------------------------------------
@@ -302,6 +322,32 @@ def test_antimony_oxide_through_thailand_and_mexico_is_found_on_the_published_fi
     assert february["measure"] == 62_000
     assert february["observed"] == pytest.approx(3834 * 0.80 * 3 / 5)
     assert february["against"] == pytest.approx(3834 * 0.80 * 3 / 36)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the publishers' tables are not at hand")
+def test_the_antimony_figures_are_the_publishers() -> None:
+    with (EXAMPLES / "antimony-trade.csv").open(encoding="utf-8", newline="") as text:
+        rows = list(csv.DictReader(text))
+    comtrade = DATA / "raw" / "un_comtrade" / "us_bilateral_china_mexico_vietnam_mineral_hs6_2015_2025.csv"
+    with comtrade.open(encoding="utf-8-sig", newline="") as text:
+        reported = {
+            row["period"]: (float(row["net_wgt"]), float(row["primary_value"]))
+            for row in csv.DictReader(text)
+            if (row["reporter_iso"], row["partner_iso"], row["flow_code"], row["cmd_code"])
+            == ("USA", "CHN", "M", "282580")
+        }
+    china = {
+        row["from"][:4]: (float(row["net_mass_kg"]), float(row["value_usd"])) for row in rows if row["partner"] == "CHN"
+    }
+    assert sorted(china) == ["2022", "2023", "2024", "2025"]
+    assert china == {year: reported[year] for year in china}
+    with (DATA / "facts" / "controlled_exports_observed_2019_2026.csv").open(encoding="utf-8-sig", newline="") as text:
+        (told,) = [
+            line for line in csv.reader(text) if line[:5] == ["import", "USA", "THA+MEX", "antimony oxide", "282580"]
+        ]
+    routed = {row["from"]: row for row in rows if row["partner"] == "MEX+THA"}
+    assert told[5:9] == ["2024-12/2025-04", "period", "3834", "t"]
+    assert (routed["2024-12"]["to"], routed["2024-12"]["net_mass_kg"]) == ("2025-04", "3834000")
 
 
 def test_two_reports_of_one_trade_that_do_not_meet() -> None:
@@ -367,6 +413,28 @@ def test_rows_of_a_trade_table_are_refused_by_name(tmp_path: Path) -> None:
 
 
 # -- false alarms ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "message"),
+    [
+        (b"", 1, "empty"),
+        ("month,reporter\n".encode("utf-16"), 1, "not UTF-8"),
+        (b"month,reporter,flow,partner,good,net_mass_kg\n2025-01,USA,import,CHN,tin.metal,1,2\n", 2, "7 cells under 6"),
+        (b'month,reporter,flow,partner,good,net_mass_kg\n"2025-01,USA,import,CHN,tin.metal,1\n', 2, "not closed"),
+    ],
+)
+def test_a_torn_file_is_refused_at_its_line(tmp_path: Path, raw: bytes, line: int, message: str) -> None:
+    file = tmp_path / "trade.csv"
+    file.write_bytes(raw)
+
+    def taken() -> trade.Trade:
+        assert trade.is_trade(trade.columns_of(file))
+        return trade.read(file, base(), frozenset(iso_names()))
+
+    with pytest.raises(InputRefused, match=message) as caught:
+        taken()
+    assert [each.place.line for each in caught.value.problems if each.place] == [line]
 
 
 def test_the_docs_tell_the_questions_as_they_are() -> None:
@@ -450,6 +518,32 @@ def test_a_folder_of_publications_is_a_ladder_too(tmp_path: Path, monkeypatch: p
     # 165,400 cif for 16.54 t: 10,000 USD/t, a quarter of the published price: all of 25 points
     assert points(found)["S01"] == 25.0
     assert found.signals.filter(pl.col("code") == "S01")["observed"][0] == pytest.approx(10_000, rel=1e-3)
+
+
+def test_a_later_publication_ends_a_price_even_where_it_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from friendshore.border import publication
+
+    def document(day: str, since: str, until: str, **usd_t: str | None) -> dict[str, object]:
+        goods = [
+            {"good": good, "price": usd, "usd_t": usd, "per": "t", "of": good, "delivery": "cif", "rung": "index"}
+            for good, usd in usd_t.items()
+        ]
+        about = {"date": day, "digest": day, "in_force_from": since, "in_force_until": until}
+        return {"rule": {"delivery": "cif"}, **about, "goods": goods}
+
+    ladder = publication.Ladder((
+        document("2030-01-01", "2030-01-15", "2030-06-30", tin="100", zinc="10", lead="1"),
+        document("2030-03-01", "2030-03-15", "2030-06-30", tin="110", zinc=None),
+    ))  # fmt: skip
+    monkeypatch.setattr(publication, "load", lambda folder: ladder)
+    prices = known.known(world(), tmp_path).prices
+    for day in (date(2030, 1, 15), date(2030, 3, 14), date(2030, 3, 15), date(2030, 6, 30), date(2030, 7, 1)):
+        held = prices.filter(pl.lit(day).is_between(pl.col("since"), pl.col("until")))
+        assert dict(held.select("good", "usd_t").iter_rows()) == {
+            good: float(each.usd_t) for good, each in ladder.on(day).items()
+        }
 
 
 def test_the_command_prints_one_document_and_writes_every_signal(tmp_path: Path) -> None:

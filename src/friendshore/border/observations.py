@@ -11,13 +11,13 @@ import io
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from friendshore.border.reference_rule import SOURCES
+from friendshore.border.reference_rule import SOURCES, Words
 from friendshore.border.terms import DELIVERY, FORMULA
 from friendshore.errors import InputRefused, Place, Problem, did_you_mean
 from friendshore.units import MASSES
@@ -34,12 +34,13 @@ OPTIONAL = (
 )  # fmt: skip
 FIELDS = (*REQUIRED, *OPTIONAL)
 _AMOUNT = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
+_CELL = re.compile(r'(?:^|(?<=,))(?:"(?:[^"]|"")*"|[^,]*)')
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One price as it was reported. `text` holds the fields as they came; amounts are in `currency` per `per` of `of`."""
+    """One price as it was reported. `text` holds the fields as they came, `line` where; amounts are in `currency` per `per` of `of`."""
 
     id: str
     day: date
@@ -61,27 +62,40 @@ class Observation:
     place: str = ""
     reported: date | None = None
     note: str = ""
+    line: int = 0
     text: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """What observations may speak of.
+def read_all(files: Iterable[tuple[str, Path | bytes]], words: Words) -> list[Observation]:
+    """The observations of several files, in their order; an id stands in one of them.
 
     Parameters
     ----------
-    goods : ids of the world's goods
-    contents : (substance, good) -> tonnes of the good's unit per tonne of substance
-    countries : ISO codes
+    files : name to call it by, and the file or its bytes
+    words : goods, substances and countries
+
+    Raises
+    ------
+    InputRefused   every problem of every file
     """
-
-    goods: Collection[str]
-    contents: Mapping[tuple[str, str], Decimal]
-    countries: Collection[str]
-
-    def content(self, substance: str, good: str) -> Decimal | None:
-        """Tonnes of the good's unit per tonne of a substance, none where it is not known; a good's own id is its unit."""
-        return Decimal(1) if substance == good else self.contents.get((substance, good))
+    found: list[Observation] = []
+    problems: list[Problem] = []
+    first: dict[str, tuple[int, str, int]] = {}
+    for number, (name, source) in enumerate(files):
+        try:
+            held = read(source, words, name=name)
+        except InputRefused as refused:
+            problems += refused.problems
+            continue
+        for each in held:
+            file, there, line = first.setdefault(each.id, (number, name, each.line))
+            if file != number:
+                message = f"{_short(each.id)} is the id of line {line} of {there} already"
+                problems.append(Problem("duplicate-id", message, Place(name, each.line, 1), "id", "ids are unique"))
+        found += held
+    if problems:
+        raise InputRefused(_counted(problems, "the files"))
+    return found
 
 
 def read(source: Path | bytes, words: Words, *, name: str = "") -> tuple[Observation, ...]:
@@ -106,14 +120,17 @@ def read(source: Path | bytes, words: Words, *, name: str = "") -> tuple[Observa
     problems: list[Problem] = []
     found: list[Observation] = []
     first: dict[str, int] = {}
-    for cells, place in _READERS[suffix](raw, name, problems):
+    for cells, place, columns in _READERS[suffix](raw, name, problems):
         wrong = list(_wrong(cells, words))
         key = cells["id"]
         if key and (before := first.setdefault(key, place.line)) != place.line:
             wrong.append(("duplicate-id", "id", f"{_short(key)} is the id of line {before} already", "ids are unique"))
-        problems += [Problem(code, message, place, field, hint) for code, field, message, hint in wrong]
+        for code, field, message, hint in wrong:
+            column, width = columns.get(field, (1, 1))
+            there = replace(place, column=column, width=width)
+            problems.append(Problem(code, message, there, field, hint))
         if not wrong:
-            found.append(_observation(cells))
+            found.append(_observation(cells, place.line))
     if problems:
         raise InputRefused(_counted(problems, name))
     if not found:
@@ -139,7 +156,7 @@ def _bytes(file: Path) -> bytes:
         raise InputRefused.because("unreadable", f"{file} cannot be read: {reason}") from None
 
 
-Row = tuple[dict[str, str], Place]
+Row = tuple[dict[str, str], Place, Mapping[str, tuple[int, int]]]  # fields, line, column and width of each
 
 
 def _decoded(raw: bytes, name: str) -> str:
@@ -171,9 +188,19 @@ def _csv(raw: bytes, name: str, problems: list[Problem]) -> Iterator[Row]:
                 message = f"{len(row)} cells under {len(head)} columns"
                 problems.append(Problem("ragged", message, place, hint="quote a cell that holds a comma"))
                 continue
-            yield _cells(dict(zip(head, row, strict=True))), place
+            yield _cells(dict(zip(head, row, strict=True))), place, dict(zip(head, _spans(place.text), strict=False))
     except csv.Error as error:
         problems.append(Problem("broken-row", str(error), Place(name, rows.line_num, 1)))
+
+
+def _spans(line: str) -> Iterator[tuple[int, int]]:
+    """Column and width of each cell of a line of CSV.
+
+    >>> list(_spans('a,"b,c",,d'))
+    [(1, 1), (3, 5), (9, 1), (10, 1)]
+    """
+    for cell in _CELL.finditer(line):
+        yield cell.start() + 1, max(1, len(cell[0]))
 
 
 def _json_lines(raw: bytes, name: str, problems: list[Problem]) -> Iterator[Row]:
@@ -196,7 +223,7 @@ def _json_lines(raw: bytes, name: str, problems: list[Problem]) -> Iterator[Row]
         if odd := [key for key, value in row.items() if not isinstance(value, str | bool) and value is not None]:
             problems.append(Problem("wrong-type", f"{odd[0]} is no text and no number", place, odd[0]))
             continue
-        yield _cells({key: _plain(value) for key, value in row.items()}), place
+        yield _cells({key: _plain(value) for key, value in row.items()}), place, {}
 
 
 def _parquet(raw: bytes, name: str, problems: list[Problem]) -> Iterator[Row]:
@@ -214,7 +241,7 @@ def _parquet(raw: bytes, name: str, problems: list[Problem]) -> Iterator[Row]:
     if problems:
         return
     for number, row in enumerate(table.iter_rows(named=True), start=1):
-        yield _cells({key: _plain(value) for key, value in row.items()}), Place(name, number, 1)
+        yield _cells({key: _plain(value) for key, value in row.items()}), Place(name, number, 1), {}
 
 
 _READERS = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
@@ -298,7 +325,7 @@ def _wrong_words(cells: Mapping[str, str], words: Words) -> Iterator[tuple[str, 
             hint = did_you_mean(cells[field], known) or some or "ISO 3166, three letters"
             yield code, field, f"{_short(cells[field])!r} is no {field.replace('_', ' ')}", hint
     if good in words.goods and substance and words.content(substance, good) is None:
-        valid = sorted({held for held, of in words.contents if of == good} | {good})
+        valid = words.substances(good)
         hint = did_you_mean(substance, valid) or f"one of {', '.join(valid)}"
         yield "wrong-basis", "of", f"{good} is not priced by {_short(substance)!r}", hint
     if cells["currency"] and not _CURRENCY.fullmatch(cells["currency"]):
@@ -320,7 +347,7 @@ def _wrong_numbers(cells: Mapping[str, str]) -> Iterator[tuple[str, str, str, st
             yield "nought", field, f"{field} of nought", "above nought"
 
 
-def _observation(cells: Mapping[str, str]) -> Observation:
+def _observation(cells: Mapping[str, str], line: int) -> Observation:
     same = ("id", "good", "source", "reporter", "currency", "per", "of", "delivery", "origin", "grade", "place", "note")
     words: dict[str, Any] = {field: cells[field] for field in same}
     amounts: dict[str, Any] = {
@@ -332,6 +359,7 @@ def _observation(cells: Mapping[str, str]) -> Observation:
         volume_unit=cells["volume_unit"] or "t",
         related=cells["related"] == "Y",
         reported=date.fromisoformat(cells["reported"]) if cells["reported"] else None,
+        line=line,
         text=dict(cells),
         **words,
         **amounts,

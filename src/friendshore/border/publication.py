@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from friendshore.border import observations, rates, reference, reference_rule
-from friendshore.border.observations import FIELDS, Observation, Words
+from friendshore.border.observations import FIELDS, Observation
 from friendshore.border.reference import REASONS, Inputs, Priced, Worst, plain
+from friendshore.border.reference_rule import Words
 from friendshore.errors import InputRefused, Place, Problem
 
 METHOD = 1  # of computing and writing: another number where the same inputs would give other bytes
@@ -111,38 +112,17 @@ def made(inputs: Mapping[str, bytes], day: date) -> dict[str, bytes]:
     words, yearly = _goods(inputs[GOODS])
     before = _document(inputs[BEFORE], BEFORE) if BEFORE in inputs else None
     held = Inputs(
-        rule=reference_rule.read(inputs[RULE], name=RULE),
+        rule=reference_rule.read(inputs[RULE], words, name=RULE),
         words=words,
         rates=rates.read(inputs[RATES], name=RATES) if RATES in inputs else {},
         yearly_t=yearly,
         before=_last(before),
     )
-    found = _read_all(((name, inputs[name]) for name in sorted(observed)), words)
+    found = observations.read_all(((name, inputs[name]) for name in sorted(observed)), words)
     prices = reference.publish(found, day, held)
     files = {**inputs, PRICES: _prices(prices, held, day), WORKING: _working(prices, found)}
     files[DOCUMENT] = _written(_about(prices, held, day, files, before))
     return files
-
-
-def _read_all(files: Iterable[tuple[str, bytes]], words: Words) -> list[Observation]:
-    found: list[Observation] = []
-    problems: list[Problem] = []
-    first: dict[str, str] = {}
-    for name, raw in files:
-        try:
-            held = observations.read(raw, words, name=name)
-        except InputRefused as refused:
-            problems += refused.problems
-            continue
-        for each in held:
-            if (there := first.setdefault(each.id, name)) != name:
-                problems.append(
-                    Problem("duplicate-id", f"{each.id} is an id of {there} already", Place(name, 1, 1), "id")
-                )
-        found += held
-    if problems:
-        raise InputRefused(problems)
-    return found
 
 
 def goods_file(words: Words, yearly_t: Mapping[str, Decimal], goods: Iterable[str]) -> bytes:
@@ -358,13 +338,23 @@ def load(folder: Path) -> Ladder:
 
     Raises
     ------
-    InputRefused   none there, or one whose document is not what its digest says
+    InputRefused   none there, one whose document is not what its digest says, or one that is not what the next was made from
     """
     places = [folder / DOCUMENT] if (folder / DOCUMENT).exists() else sorted(folder.glob(f"[0-9]*/{DOCUMENT}"))
     if not places:
         hint = "friendshore reference publish --date DAY OBSERVATIONS --out DIR writes one"
         raise InputRefused.because("no-publication", f"{folder} holds no publication", path="--reference", hint=hint)
     documents = [_document(place.read_bytes(), str(place)) for place in places]
+    digests = {each["date"]: (each["digest"], str(place)) for each, place in zip(documents, places, strict=True)}
+    problems = [
+        Problem("altered", f"{held[1]} is {held[0][:12]}, not the {said['digest'][:12]} that {each['date']} was made from",
+                hint="put the publication back that was published")
+        for each in documents
+        if (said := each["previous"]) is not None
+        and (held := digests.get(said["date"], (said["digest"], "")))[0] != said["digest"]
+    ]  # fmt: skip
+    if problems:
+        raise InputRefused(problems)
     return Ladder(tuple(sorted(documents, key=lambda each: (each["in_force_from"], each["date"]))))
 
 
@@ -373,7 +363,7 @@ def latest(folder: Path, day: date) -> bytes | None:
 
     Raises
     ------
-    InputRefused   a later one exists: publications follow one another
+    InputRefused   a later one exists: publications follow one another; or the last is not what its digest says
     """
     places = sorted(folder.glob(f"[0-9]*/{DOCUMENT}"))
     later = [place for place in places if place.parent.name > day.isoformat()]
@@ -381,7 +371,11 @@ def latest(folder: Path, day: date) -> bytes | None:
         message = f"{later[-1].parent.name} is published already, and rests on what was before it"
         raise InputRefused.because("out-of-order", message, path="--date", hint="publish in the order of days")
     earlier = [place for place in places if place.parent.name < day.isoformat()]
-    return earlier[-1].read_bytes() if earlier else None
+    if not earlier:
+        return None
+    raw = earlier[-1].read_bytes()
+    _document(raw, str(earlier[-1]))
+    return raw
 
 
 def goods_of(raw: bytes) -> set[str]:
@@ -399,9 +393,9 @@ def _document(raw: bytes, name: str) -> Mapping[str, Any]:
     if not whole:
         hint = "friendshore reference replay shows what differs"
         raise InputRefused.because("altered", f"{name} is not what its digest says", hint=hint)
-    if document["method"] != METHOD:
-        message = f"{name} was made by method {document['method']}; this version has method {METHOD}"
-        raise InputRefused.because("other-method", message, hint="use the version that published it")
+    if document["method"] > METHOD:
+        message = f"{name} was made by method {document['method']}; this version knows methods up to {METHOD}"
+        raise InputRefused.because("other-method", message, hint="use the version that published it, or a later one")
     found: Mapping[str, Any] = document
     return found
 
@@ -459,6 +453,7 @@ def replay(folder: Path) -> tuple[str, int, tuple[Difference, ...]]:
     if (actual := digest(document)) != said:
         found.append(Difference(DOCUMENT, "digest", said, actual))
     inputs = {name: raw for name, raw in there.items() if name.startswith("inputs/")}
+    found += _against_the_one_before(folder, inputs.get(BEFORE), document["previous"])
     try:
         again = made(inputs, day)
     except InputRefused as refused:
@@ -482,6 +477,18 @@ def _against_the_list(there: Mapping[str, bytes], listed: Mapping[str, Any]) -> 
             yield Difference(name, "", "not published", "added")
         elif (now := hashlib.sha256(there[name]).hexdigest()) != (was := str(listed[name]["sha256"])):
             yield Difference(name, "sha256", was[:12], now[:12])
+
+
+def _against_the_one_before(
+    folder: Path, kept: bytes | None, previous: Mapping[str, Any] | None
+) -> Iterator[Difference]:
+    """Whether the publication before still is what this one was made from, where it stands beside it."""
+    if kept is None or previous is None:
+        return
+    place = folder.resolve().parent / str(previous["date"]) / DOCUMENT
+    if place.exists() and (raw := place.read_bytes()) != kept:
+        was, now = (hashlib.sha256(each).hexdigest()[:12] for each in (kept, raw))
+        yield Difference(f"../{previous['date']}/{DOCUMENT}", "sha256", was, now)
 
 
 def _apart(name: str, was: bytes, now: bytes) -> list[Difference]:

@@ -13,9 +13,11 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from itertools import accumulate
 
-from friendshore.border.observations import Observation, Words
-from friendshore.border.reference_rule import Rule, Rung
+from friendshore.border.observations import Observation
+from friendshore.border.rates import Rates
+from friendshore.border.reference_rule import Rule, Rung, Words
 from friendshore.border.terms import DELIVERY
+from friendshore.errors import InputRefused
 from friendshore.units import TONNES_PER, to_cent, tonnes, usd_per_contained_tonne
 
 EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
@@ -49,7 +51,7 @@ class Inputs:
 
     Parameters
     ----------
-    rates : currency -> (day, USD for one unit) in order of days
+    rates : currency -> USD for one unit by day, in order of days
     words : goods, contents and countries
     yearly_t : good -> contained tonnes that the world trades and uses in a year, for volumes that are stated as a share
     before : good -> (date, price, USD per contained tonne) of the publication before
@@ -57,7 +59,7 @@ class Inputs:
 
     rule: Rule
     words: Words
-    rates: Mapping[str, tuple[tuple[date, Decimal], ...]]
+    rates: Rates
     yearly_t: Mapping[str, Decimal]
     before: Mapping[str, tuple[date, Decimal, Decimal]]
 
@@ -94,7 +96,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worst:
-    """The single observation that moves the price most: left out, or reported wrongly as far as anybody could."""
+    """The single observation that moves the price most: left out, or with a false price however far off."""
 
     id: str
     price: Decimal | None
@@ -131,6 +133,10 @@ def publish(observations: Iterable[Observation], day: date, inputs: Inputs) -> t
     Returns
     -------
     prices : by good, in alphabetical order
+
+    Raises
+    ------
+    InputRefused   a price that the rule's step rounds to nought
     """
     by_good: dict[str, list[Observation]] = {good: [] for good in inputs.before}
     for each in observations:
@@ -159,9 +165,15 @@ def _priced(good: str, observations: list[Observation], day: date, inputs: Input
         judged=tuple(outcome[each.id] for each in observations),
     )  # fmt: skip
     if chosen is None:
-        return _carried(basis, day, inputs)
+        carried = _carried(basis, day, inputs)
+        lifted = _lifted(carried, inputs) if carried.price is not None else []
+        return replace(carried, left_out=max(lifted, key=_size, default=None))
     series = _Series(held, chosen)
     price = _price(series.median(), basis, inputs)
+    if not price:
+        step = plain(rule.step(good))
+        message = f"{good}: {plain(series.median())} USD/t is nought per {own.per} of {basis.of} in steps of {step} USD"
+        raise InputRefused.because("step-too-wide", message, path="round_to", hint="a smaller step, or a larger mass")
     found = replace(basis, price=price, usd_t=_usd_t(price, basis, inputs), rung=chosen.source)
     return _with_worst(found, series, held, chosen, day, inputs)
 
@@ -207,10 +219,10 @@ def _rate(each: Observation, inputs: Inputs) -> Decimal | None:
     """USD for one unit of its currency: the last rate on or before its day, not older than the rule allows."""
     if each.currency == "USD":
         return ONE
-    held = [(since, usd) for since, usd in inputs.rates.get(each.currency, ()) if since <= each.day]
-    if not held or (each.day - held[-1][0]).days > inputs.rule.rate_days:
+    held = [rate for rate in inputs.rates.get(each.currency, ()) if rate.day <= each.day]
+    if not held or (each.day - held[-1].day).days > inputs.rule.rate_days:
         return None
-    return held[-1][1]
+    return held[-1].usd
 
 
 def _delivered(each: Observation, basis: str) -> Decimal | None:
@@ -237,6 +249,8 @@ class _Sums:
     """What a rung's conditions are tested on: how many observations, and by reporter how many and how much."""
 
     by_reporter: Mapping[str, tuple[int, Decimal]]
+    count: int
+    volume: Decimal
     largest: tuple[tuple[Decimal, str], ...]  # the two largest volumes, with whose they are
 
     @classmethod
@@ -246,12 +260,12 @@ class _Sums:
             count, volume = found.get(each.observation.reporter, (0, NOUGHT))
             found[each.observation.reporter] = (count + 1, volume + (each.volume_t or NOUGHT))
         ordered = sorted(((volume, name) for name, (_, volume) in found.items()), reverse=True)
-        return cls(found, tuple(ordered[:2]))
+        count, volume = sum(number for number, _ in found.values()), sum((held for held, _ in ordered), NOUGHT)
+        return cls(found, count, volume, tuple(ordered[:2]))
 
     def tried(self, rung: Rung, yearly: Decimal | None, without: Judged | None = None) -> Tried:
         """Whether a rung has what it needs; `without` one of the observations where one is named."""
-        count = sum(number for number, _ in self.by_reporter.values())
-        volume = sum((held for _, held in self.by_reporter.values()), NOUGHT)
+        count, volume = self.count, self.volume
         reporters, most = len(self.by_reporter), self.largest[0][0] if self.largest else NOUGHT
         if without is not None:
             name, less = without.observation.reporter, without.volume_t or NOUGHT
@@ -312,7 +326,7 @@ def _set_aside(judged: Iterable[Judged], chosen: Rung | None, held: Sequence[Jud
 
 
 class _Series:
-    """The observations of a rung in order of price, and the median of them with one left out or moved to an end."""
+    """The observations of a rung in order of price, the median of them, and where it goes without one or with one false."""
 
     def __init__(self, held: Sequence[Judged], rung: Rung) -> None:
         self.rung = rung
@@ -321,26 +335,48 @@ class _Series:
         self.weight = [(each.volume_t or NOUGHT) if weighed else ONE for each in held]
         self.sums = [NOUGHT, *accumulate(self.weight)]
 
-    def median(self, without: int | None = None, moved: int = 0) -> Decimal:
-        """The price at which half of the weight lies below, and half above; between two, their mean.
+    def median(self, without: int | None = None) -> Decimal:
+        """The price at which half of the weight lies below, and half above; between two, their mean."""
+        number = len(self.price) - (without is not None)
+        ends = self._ends(number)
+        return self._middle(ends, number - ends, without)
 
-        Parameters
-        ----------
-        without : the place of an observation that is taken out of the order
-        moved : and put at the cheap end (-1), at the dear end (+1), or nowhere (0); the median must lie among the others
+    def reach(self, place: int) -> tuple[Decimal, Decimal] | None:
+        """The lowest and the highest median that the observation at a place can make by its own price, none where unbounded.
+
+        As its price rises it is trimmed among the cheapest, then kept, then trimmed among the dearest. While it is kept the
+        median rises with it; so each way the furthest is either at the edge of what is kept or beyond it, and often it is
+        at the edge: an observation of much weight does most just short of being trimmed.
         """
-        n = len(self.price) - (without is not None)
-        ends = int(self.rung.trim * (n + (moved != 0)))
-        first, last = ends, n - ends  # what is kept of the order without it
-        if moved and ends:  # it is trimmed itself, with one fewer of the others at its end
-            first, last = (ends - 1, n - ends) if moved < 0 else (ends, n - ends + 1)
-        weight = self._sum(last, without) - self._sum(first, without)
-        below = NOUGHT
-        if moved and not ends and without is not None:
-            weight += self.weight[without]
-            below = self.weight[without] if moved < 0 else NOUGHT
-        half = weight * HALF
-        keys = _Cumulated(self, without, below - self._sum(first, without))
+        others, own = len(self.price) - 1, self.weight[place]
+        ends = self._ends(others + 1)
+        first, last = ends, others - ends  # of the others, what is kept beside it
+        rest = self._sum(last, place) - self._sum(first, place)
+        if own < rest:
+            lowest = self._middle(first, last, place, below=own)
+            highest = self._middle(first, last, place, above=own)
+        elif not ends:
+            return None
+        else:  # the median is its own price, or the mean of that with the next
+            low, high = self._at(first - 1, place), self._at(last, place)
+            lowest = (low + self._at(first, place)) * HALF if own == rest else low
+            highest = (high + self._at(last - 1, place)) * HALF if own == rest else high
+        if ends:  # trimmed itself, one fewer of the others is
+            lowest = min(lowest, self._middle(first - 1, last, place))
+            highest = max(highest, self._middle(first, last + 1, place))
+        return lowest, highest
+
+    def _ends(self, number: int) -> int:
+        """How many of a number are trimmed at each end."""
+        return int(self.rung.trim * number)
+
+    def _middle(
+        self, first: int, last: int, without: int | None, *, below: Decimal = NOUGHT, above: Decimal = NOUGHT
+    ) -> Decimal:
+        """The weighed median of a stretch of the order without one, with so much weight more at its cheap or dear end."""
+        start = self._sum(first, without)
+        half = (self._sum(last, without) - start + below + above) * HALF
+        keys = _Cumulated(self, without, below - start)
         place = bisect_left(keys, half, first, last)
         if keys[place] == half and place + 1 < last:
             return (self._at(place, without) + self._at(place + 1, without)) * HALF
@@ -375,38 +411,47 @@ class _Cumulated(Sequence[Decimal]):
 def _with_worst(
     found: Priced, series: _Series, held: Sequence[Judged], rung: Rung, day: date, inputs: Inputs
 ) -> Priced:
-    """How far one observation moves the price: left out (the ladder falls back if it must), or reported without limit.
+    """How far one observation moves the price: left out (the ladder falls back if it must), or with a false price.
 
-    With one observation alone, nothing bounds what a false one does: the change is then not stated.
+    Where nothing bounds what a false price does, the change is not stated.
     """
     assert found.price is not None
     sums, yearly = _Sums.of(held), inputs.yearly_t.get(found.good)
     lower: Priced | None = None
-    left_out: list[Worst] = []
+    left_out = _lifted(found, inputs)
     falsified: list[Worst] = []
     for place, each in enumerate(held):
         key = each.observation.id
         if sums.tried(rung, yearly, without=each).holds:
-            price = _price(series.median(place), found, inputs)
-            left_out.append(Worst(id=key, price=price, change=_change(price, found.price), rung=rung.source))
+            left_out.append(_worst(key, _price(series.median(place), found, inputs), found, rung.source))
         else:
             lower = lower or _fall_back(found, rung, day, inputs)
-            change = None if lower.price is None else _change(lower.price, found.price)
-            left_out.append(Worst(id=key, price=lower.price, change=change, rung=lower.rung or "none"))
-        for end in (-1, 1):
-            if not _bounded(series, place):
-                falsified.append(Worst(id=key, price=None, change=None, rung=rung.source))
-                continue
-            price = _price(series.median(place, end), found, inputs)
-            falsified.append(Worst(id=key, price=price, change=_change(price, found.price), rung=rung.source))
+            left_out.append(_worst(key, lower.price, found, lower.rung or "none"))
+        for median in series.reach(place) or (None,):
+            price = None if median is None else _price(median, found, inputs)
+            falsified.append(_worst(key, price, found, rung.source))
     return replace(found, left_out=max(left_out, key=_size), falsified=max(falsified, key=_size))
 
 
-def _bounded(series: _Series, place: int) -> bool:
-    """Whether the median stays among the others however far one observation goes."""
-    if int(series.rung.trim * len(series.price)):
-        return True
-    return series.sums[-1] - series.weight[place] > series.weight[place]
+def _lifted(found: Priced, inputs: Inputs) -> list[Worst]:
+    """What the rungs that fell short would give without one of theirs: a reporter with too much may then have little enough."""
+    lifted: list[Worst] = []
+    yearly = inputs.yearly_t.get(found.good)
+    for name in (tried.source for tried in found.tried if not tried.holds):
+        rung = inputs.rule.rung(name, found.good)
+        assert rung is not None
+        mine = _sorted(each for each in found.judged if each.observation.source == name and each.reason == "X13")
+        sums, series = _Sums.of(mine), _Series(mine, rung)
+        for place, each in enumerate(mine):
+            if sums.tried(rung, yearly, without=each).holds:
+                price = _price(series.median(place), found, inputs)
+                lifted.append(_worst(each.observation.id, price, found, rung.source))
+    return lifted
+
+
+def _worst(key: str, price: Decimal | None, found: Priced, rung: str) -> Worst:
+    assert found.price is not None
+    return Worst(id=key, price=price, change=None if price is None else _change(price, found.price), rung=rung)
 
 
 def _fall_back(found: Priced, rung: Rung, day: date, inputs: Inputs) -> Priced:

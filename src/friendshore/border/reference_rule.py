@@ -5,6 +5,8 @@ A rule is a YAML file; one ships. Which observations there are and what they com
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -13,7 +15,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from friendshore.marked import read_marked, validate, wrong
+from friendshore.errors import InputRefused, Problem, did_you_mean
+from friendshore.marked import KeyPath, dotted, read_marked, validate, wrong
 from friendshore.units import decimal
 
 SHIPPED = Path(__file__).parent / "data" / "reference_rule.yaml"
@@ -30,10 +33,10 @@ def _many(value: Any) -> Any:
 
 
 Number = Annotated[Decimal, BeforeValidator(_number)]
-Positive = Annotated[Number, Field(gt=0)]
+Step = Annotated[Number, Field(ge=1e-6, le=1_000_000)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Days = Annotated[int, Field(ge=0, le=3660)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_many)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_many)]
 
 
 class Term(BaseModel):
@@ -77,8 +80,8 @@ class ForGood(Term):
     good: str = Field(description="The good's id.")
     per: Literal["t", "kg", "g", "lb", "oz_t", "mtu", "dmtu", "stu"] = Field("t", description="Mass of its price.")
     of: str = Field("", description="Substance that is weighed; the good's own unit if absent.")
-    round_to: Positive | None = Field(None, description="Step of its price; the rule's if absent.")
-    grades: Words = Field((), description="Grades that count; all of them if absent.")
+    round_to: Step | None = Field(None, description="Step of its price; the rule's if absent.")
+    grades: Names = Field((), description="Grades that count; all of them if absent.")
     volume_t: NotNegative | None = Field(None, description="Least volume of transactions, in place of the rung's.")
     observations: int | None = Field(None, ge=1, description="Fewest transactions, in place of the rung's.")
 
@@ -86,7 +89,7 @@ class ForGood(Term):
 class NotMarket(Term):
     """Countries whose prices are not taken for those of a market."""
 
-    countries: Words = Field(description="ISO 3166 alpha-3.")
+    countries: Names = Field(description="ISO 3166 alpha-3.")
     source: str = Field(description="Who says so.", min_length=1)
     note: str = Field("", description="How it was chosen.")
 
@@ -98,7 +101,7 @@ class Rule(Term):
     title: str = Field("", description="What it is.")
     note: str = Field("", description="What a reader should know first.")
     delivery: Literal["cif", "fob"] = Field("cif", description="Where the price holds: with the way to the port of import, or without.")  # fmt: skip
-    round_to: Positive = Field(Decimal("0.01"), description="Step of a price, in USD for its mass; halves to the even step.")  # fmt: skip
+    round_to: Step = Field(Decimal("0.01"), description="Step of a price, in USD for its mass; halves to the even step.")  # fmt: skip
     rungs: Annotated[tuple[Rung, ...], BeforeValidator(_many)] = Field(min_length=1, description="In order: the first that holds gives the price.")  # fmt: skip
     goods: Annotated[tuple[ForGood, ...], BeforeValidator(_many)] = Field((), description="What is particular to a good.")  # fmt: skip
     not_market_economies: NotMarket | None = Field(None, description="Whose goods a rung of market economies leaves out.")  # fmt: skip
@@ -160,14 +163,66 @@ class Rule(Term):
         return self.of(good).round_to or self.round_to
 
 
-def read(source: Path | bytes, *, name: str | None = None) -> Rule:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a rule and observations may speak of.
+
+    Parameters
+    ----------
+    goods : ids of the world's goods
+    contents : (substance, good) -> tonnes of the good's unit per tonne of substance
+    countries : ISO codes
+    """
+
+    goods: Collection[str]
+    contents: Mapping[tuple[str, str], Decimal]
+    countries: Collection[str]
+
+    def content(self, substance: str, good: str) -> Decimal | None:
+        """Tonnes of the good's unit per tonne of a substance, none where it is not known; a good's own id is its unit."""
+        return Decimal(1) if substance == good else self.contents.get((substance, good))
+
+    def substances(self, good: str) -> list[str]:
+        """What a good may be priced by."""
+        return sorted({substance for substance, of in self.contents if of == good} | {good})
+
+
+def read(source: Path | bytes, words: Words, *, name: str | None = None) -> Rule:
     """A rule from its file.
+
+    Parameters
+    ----------
+    source : a YAML file, or its bytes with a `name`
+    words : goods, substances and countries
 
     Raises
     ------
-    InputRefused   every problem at its line
+    InputRefused   every problem at its line: keys, values, goods, substances and countries that do not exist
     """
-    return validate(Rule, read_marked(source, name=name))
+    marked = read_marked(source, name=name)
+    rule = validate(Rule, marked)
+    if problems := [
+        Problem(code, message, marked.place(path), dotted(path), hint)
+        for path, code, message, hint in _unknown(rule, words)
+    ]:
+        raise InputRefused(problems)
+    return rule
+
+
+def _unknown(rule: Rule, words: Words) -> Iterator[tuple[KeyPath, str, str, str]]:
+    """What a rule speaks of and does not exist: where, code, message, hint."""
+    for number, item in enumerate(rule.goods):
+        if item.good not in words.goods:
+            hint = did_you_mean(item.good, words.goods) or "friendshore world goods lists them"
+            yield ("goods", number, "good"), "unknown-good", f"no good is called {item.good!r}", hint
+        elif item.of and words.content(item.of, item.good) is None:
+            known = words.substances(item.good)
+            hint = did_you_mean(item.of, known) or f"one of {', '.join(known)}"
+            yield ("goods", number, "of"), "wrong-basis", f"{item.good} is not priced by {item.of!r}", hint
+    for number, code in enumerate(rule.not_market_economies.countries if rule.not_market_economies else ()):
+        if code not in words.countries:
+            hint = did_you_mean(code, words.countries) or "ISO 3166, three letters"
+            yield ("not_market_economies", "countries", number), "unknown-country", f"{code!r} is no country", hint
 
 
 def day_after(day: date, days: int) -> date:

@@ -61,7 +61,7 @@ def signals(
         from friendshore.border.signals import trade as monthly
         from friendshore.world.tables import World
 
-        held = known.known(World.load(), prices)
+        held = known.known(World.load(), prices, rules.iso)
         progress(f"reading {file}")
         if monthly.is_trade(monthly.columns_of(file)):
             page, document, table, partial = _of_trade(file, rules, held)

@@ -85,13 +85,13 @@ def export(
     InputRefused   days that run backwards
     """
     deal = deal.checked(world)
-    if first is not None and last is not None and last < first:
-        raise InputRefused.because("dates-backwards", f"ends {last}, before it begins {first}", path="--to")
     ladder = published_ladder(reference) if reference is not None else Ladder(())
     asked = _Asked(deal, world, ladder)
     turns = sorted({*_turns(deal, world), *(day for day in ladder.turns if day > deal.in_force)})
-    start = as_of or first or turns[0]
-    end = as_of or last
+    start, end = as_of or first or _begins(deal), as_of or last
+    if end is not None and end < start:
+        hint = "" if first else f"{deal.id} begins on {start}; or name a first day with --from"
+        raise InputRefused.because("dates-backwards", f"ends {end}, before it begins {start}", path="--to", hint=hint)
     periods = list(_periods(asked, turns, start, end, stages)) if as_of is None else _on_a_day(asked, turns, as_of)
     found = _joined(periods)
     codes = dict(world.goods.select("id", "hs6").iter_rows())
@@ -113,6 +113,13 @@ def export(
 
 
 # -- days ------------------------------------------------------------------------------------------------------------
+
+
+def _begins(deal: Agreement) -> date:
+    """The first day of any clause that a border knows."""
+    kinds = (kind for kind in KINDS if kind not in REASONS)
+    clauses = (clause for kind in kinds for clause in getattr(deal, kind))
+    return min((clause.enters_into_force or deal.in_force for clause in clauses), default=deal.in_force)
 
 
 def _turns(deal: Agreement, world: World) -> list[date]:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from friendshore.agreement import schedule
 from friendshore.border import observations, publication, reference_rule
 from friendshore.border import rates as exchange
-from friendshore.border.observations import FIELDS, Words
+from friendshore.border.observations import FIELDS
 from friendshore.border.publication import BEFORE, GOODS, OBSERVED, RATES, RULE
 from friendshore.border.reference import plain
-from friendshore.errors import InputRefused, Problem
+from friendshore.border.reference_rule import Words
+from friendshore.errors import InputRefused
 from friendshore.instruments.names import iso_names, vocabulary
 from friendshore.instruments.price import CostPlusPrice, stated, working
 from friendshore.units import decimal, to_cent
@@ -59,25 +60,18 @@ def publish(
     """
     words = vocabulary(world)
     known = Words(goods=words.goods, contents=words.substances, countries=iso_names())
-    inputs, problems, seen = dict[str, bytes](), list[Problem](), set[str]()
     given = [(path, path.read_bytes() if path.is_file() else None) for path in files]
+    named: list[tuple[str, Path | bytes]] = [(str(path), path if raw is None else raw) for path, raw in given]
+    seen = {each.good for each in observations.read_all(named, known)}  # refused by the names of the files
+    inputs = dict[str, bytes]()
     for number, (path, raw) in enumerate(given, start=1):
         suffix = path.suffix.lower()
-        name = f"{OBSERVED}-{number:02d}{suffix}" if len(given) > 1 else f"{OBSERVED}{suffix}"
-        try:
-            seen |= {each.good for each in observations.read(raw if raw is not None else path, known, name=str(path))}
-        except InputRefused as refused:
-            problems += refused.problems
-        inputs[name] = raw or b""
-    if problems:
-        raise InputRefused(problems)
+        inputs[f"{OBSERVED}-{number:02d}{suffix}" if len(given) > 1 else f"{OBSERVED}{suffix}"] = raw or b""
     if deal is not None:
         inputs[f"{OBSERVED}-costs.csv"], goods = cost_plus(deal, world, day)
         seen |= goods
     inputs[RULE] = (rule or reference_rule.SHIPPED).read_bytes() if rule is None or rule.is_file() else b""
-    ruled = reference_rule.read(rule or reference_rule.SHIPPED)
-    if unknown := [item.good for item in ruled.goods if item.good not in words.goods]:
-        raise InputRefused.because("unknown-good", f"no good is called {unknown[0]!r}", path="rule.goods")
+    ruled = reference_rule.read(rule or reference_rule.SHIPPED, known)
     if rates is not None:
         exchange.read(rates)  # refused by its own name
         inputs[RATES] = rates.read_bytes()

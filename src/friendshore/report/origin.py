@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from friendshore.border.origin.bill import Material
-from friendshore.border.origin.change import Change
+from friendshore.border.origin.change import PAIRS_MAX, Change, offered
 from friendshore.border.origin.judge import PRODUCT, Answer, Finding, Status, Verdict, money
 from friendshore.origin_rules.rule import CONFIDENCE, Conflict, Rule, sources
 from friendshore.report.typography import grid, paragraph
@@ -39,7 +39,7 @@ def page(verdict: Verdict, changes: Sequence[Change], clause: str = "", article:
         rows = [[_named(fact.line), fact.what, fact.who] for fact in verdict.missing]
         parts.append("MISSING\n" + grid(["line", "fact", "who can supply it"], rows, left=3))
     if verdict.answer is False or changes:
-        parts.append(_changes(changes, bill.currency))
+        parts.append(_changes(changes, verdict))
     parts.append(_notes(verdict))
     return "\n\n".join(parts) + "\n"
 
@@ -70,9 +70,13 @@ def _tree(finding: Finding, depth: int = 0) -> Iterable[str]:
         yield from _tree(part, depth + 1)
 
 
-def _changes(changes: Sequence[Change], currency: str) -> str:
+def _changes(changes: Sequence[Change], verdict: Verdict) -> str:
+    currency = verdict.bill.currency
     if not changes:
-        return "CHANGE\n  No change that the bill offers, alone or with a second one, would qualify it."
+        count = offered(verdict)
+        more = f"; of {count} the {PAIRS_MAX} cheapest were tried two by two" if count > PAIRS_MAX else ""
+        said = f"No change that the bill offers, alone or with a second one, would qualify it{more}."
+        return "CHANGE\n" + paragraph(said, indent=2)
     first, *others = changes
     lines = [paragraph(f"{first.says}. Cost: {_cost(first, currency)}.", indent=2)]
     if others:

@@ -143,7 +143,8 @@ def table(signals: pl.DataFrame) -> pl.DataFrame:
     held = parts()
     questions = {code: part.question for code, part in held.items()}
     return signals.with_columns(
-        pl.col("score") / 100, pl.col("points") / 100, pl.col("measure") / UNIT,
+        (pl.col("score") / 100).round(2), (pl.col("points") / 100).round(2), (pl.col("measure") / UNIT).round(4),
+        pl.col("observed").round(6), pl.col("against").round(6),
         question=pl.col("code").replace_strict(questions, default="", return_dtype=pl.String),
     )  # fmt: skip
 

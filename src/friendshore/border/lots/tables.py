@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from friendshore.border.torn_file import broken, not_utf8
 from friendshore.errors import InputRefused, Place, Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ def read_book(
     bounds = _table(recipes or RECIPES, RECIPE, RECIPE_NEEDED, frozenset(), problems)
     if held is not None:
         problems += _twice(held, lots, "lot")
+        if held.is_empty():
+            problems.append(Problem("empty", f"{lots} has no row below its heading", Place(str(lots), 1, 1)))
     joined = _headed(turned) if turned is not None else None
     if turned is not None and joined is not None:
         problems += _of_two_minds(turned, *joined, conversions)
@@ -300,11 +303,15 @@ def _raw(path: Path, problems: list[Problem]) -> pl.DataFrame | None:
     try:
         if path.suffix.lower() == ".parquet":
             table = pl.read_parquet(path)
+        elif wrong := not_utf8(path, whole=False):
+            problems.append(wrong)
+            return None
         else:
             table = pl.read_csv(path, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0][:200]
-        problems.append(Problem("unreadable", f"{path} cannot be read: {reason}"))
+        found = None if isinstance(error, OSError) or path.suffix.lower() == ".parquet" else broken(path)
+        problems.append(found or Problem("unreadable", f"{path} cannot be read: {reason}"))
         return None
     text = [
         pl.col(name).str.strip_chars().replace("", None) if kind == pl.String else pl.col(name)

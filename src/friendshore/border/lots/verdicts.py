@@ -246,20 +246,26 @@ def _entities(test: Entities, case: _Case) -> Verdicts:
 
 
 def _makers(test: Entities, book: Book) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) whether the lot's maker is barred, and whether enough is told to say so."""
+    """(N,) whether the lot's maker is barred, and whether enough is told to say so: what no owner is told of might be theirs."""
 
     def held(name: str) -> pl.Series | None:
         return book.column(name)
 
-    count = len(book.lot)
+    count, limit = len(book.lot), float(test.share)
     bad, told = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-    if (seat := held("maker_country")) is not None:
-        told = seat.is_not_null().to_numpy()
-        if test.seat_bars:
+    if (share := held("held_share")) is not None:
+        part, owner = share.fill_null(0.0).to_numpy(), held("held_from")
+        theirs = np.zeros(count, dtype=bool)
+        if owner is not None:
+            theirs = owner.is_in(list(test.concern)).fill_null(value=False).to_numpy()
+        bad |= theirs & (part >= limit)
+        rest = np.where(part > 0, np.where(theirs, part, 0.0) + 1.0 - part, 0.0)  # what might be theirs
+        told = share.is_not_null().to_numpy() & (rest < limit)
+    seat = held("maker_country")
+    if test.seat_bars:
+        told &= seat is not None and seat.is_not_null().to_numpy()
+        if seat is not None:
             bad |= seat.is_in(list(test.concern)).fill_null(value=False).to_numpy()
-    if (owner := held("held_from")) is not None and (share := held("held_share")) is not None:
-        held_share = share.fill_null(0.0).to_numpy()
-        bad |= owner.is_in(list(test.concern)).fill_null(value=False).to_numpy() & (held_share >= float(test.share))
     if (maker := held("maker")) is not None and test.listed:
         bad |= maker.is_in(list(test.listed)).fill_null(value=False).to_numpy()
     return bad, told | bad

@@ -42,6 +42,13 @@ def _known(code: str, info: ValidationInfo) -> str:
     return code
 
 
+def _currency(code: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", code):
+        raise wrong("no-currency", f"{code!r} is no currency", hint="three capital letters, such as USD")
+    return code
+
+
+Currency = Annotated[str, AfterValidator(_currency)]
 Code = Annotated[Prefix, AfterValidator(_full_code)]
 Place3 = Annotated[Country, AfterValidator(_known)]
 Money = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
@@ -128,7 +135,7 @@ class Bill(Text):
     hs: Code
     made_in: Place3 = Field(description="Country of last production.")
     importer: Place3 | None = Field(None, description="Where it is to be imported; bilateral cumulation asks for it.")
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    currency: Currency
     price: Positive = Field(description="Ex-works or fob price of one unit, as the rule reads it.")
     net_cost: Positive | None = Field(None, description="Net cost of one unit; not known if absent.")
     own_costs: Money | None = Field(None, description="Labour, overheads and profit in the area, for one unit.")

@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Literal
 
 from friendshore.border.origin.bill import Bill, Done, Evidence, Material, Move, Offer
 from friendshore.border.origin.judge import PRODUCT, Area, Excess, Verdict, judge, money
-from friendshore.origin_rules.rule import STAGES
+from friendshore.origin_rules.rule import STAGES, Stage
 
 Way = Literal["substitute", "move", "replace_value", "prove"]
 Edit = Callable[[Bill], Bill]
 
-PAIRS_MAX = 60  # so many single changes at most are tried two by two
+PAIRS_MAX = 60  # so many single changes, the cheapest, are tried two by two
+WORKING: tuple[Stage, ...] = ("recycled", *(stage for stage in STAGES if stage != "recycled"))  # the order of working
+STEPS = {"value": Decimal("0.01"), "mass": Decimal("0.000001")}  # an amount is bought by the cent or by the milligram
 CENT = Decimal("0.01")
 SHIFTED = "bought in the area instead"
 
@@ -47,6 +49,7 @@ class _Step:
     line: str
     cost: Decimal | None
     edit: Edit
+    stage: Stage | None = None  # that is moved
 
 
 def changes(verdict: Verdict, area: Area) -> tuple[Change, ...]:
@@ -59,11 +62,23 @@ def changes(verdict: Verdict, area: Area) -> tuple[Change, ...]:
         return ()
     steps = list(_steps(verdict))
     single = [found for step in steps if (found := _tried((step,), verdict, area)) is not None]
-    if any(found.cost is not None for found in single) or len(steps) > PAIRS_MAX:
+    if any(found.cost is not None for found in single):
         return _ranked(single)
-    priced = [step for step in steps if step.cost is not None]
-    both = (_tried(pair, verdict, area) for pair in itertools.combinations(priced, 2) if pair[0].line != pair[1].line)
+    priced = sorted((step for step in steps if step.cost is not None), key=lambda step: (step.cost, step.says))[
+        :PAIRS_MAX
+    ]
+    both = (_tried(pair, verdict, area) for pair in itertools.combinations(priced, 2) if _apart(*pair))
     return _ranked([*single, *(found for found in both if found is not None)])
+
+
+def offered(verdict: Verdict) -> int:
+    """How many single changes with a stated cost there are to be tried."""
+    return sum(step.cost is not None for step in _steps(verdict))
+
+
+def _apart(one: _Step, other: _Step) -> bool:
+    """Whether two changes can be made together: to different lines, or two stages of one line moved."""
+    return one.line != other.line or (one.way == other.way == "move" and one.stage != other.stage)
 
 
 def _ranked(found: list[Change]) -> tuple[Change, ...]:
@@ -100,7 +115,7 @@ def _steps(verdict: Verdict) -> Iterator[_Step]:
     if verdict.finding is not None:
         for leaf in verdict.finding.leaves():
             if leaf.excess is not None and leaf.excess.lines:
-                yield _replaced(leaf.excess, leaf.test, verdict)
+                yield _replaced(leaf.excess, verdict)
 
 
 def _line(bill: Bill, name: str) -> Material:
@@ -121,10 +136,12 @@ def _substitute(offer: Offer, bill: Bill) -> _Step:
 
 def _move(move: Move, verdict: Verdict) -> _Step:
     def moved(stages: tuple[Done, ...] | None) -> tuple[Done, ...]:
-        done = Done(stage=move.stage, country=move.to)
-        if not any(each.stage == move.stage for each in stages or ()):
-            return (*(stages or ()), done)
-        return tuple(done if each.stage == move.stage else each for each in stages or ())
+        done, held = Done(stage=move.stage, country=move.to), stages or ()
+        if any(each.stage == move.stage for each in held):
+            return tuple(done if each.stage == move.stage else each for each in held)
+        after = [k for k, each in enumerate(held) if WORKING.index(each.stage) > WORKING.index(move.stage)]
+        place = min(after, default=len(held))
+        return (*held[:place], done, *held[place:])
 
     def edit(held: Bill) -> Bill:
         if move.of:
@@ -136,7 +153,7 @@ def _move(move: Move, verdict: Verdict) -> _Step:
         return held.model_copy(update=update)
 
     says = f"{move.of or PRODUCT}: have it {move.stage} in {move.to}"
-    return _Step("move", says, move.of or PRODUCT, move.cost, edit)
+    return _Step("move", says, move.of or PRODUCT, move.cost, edit, move.stage)
 
 
 def _worked_there(line: Material, stages: tuple[Done, ...], move: Move, verdict: Verdict) -> Material:
@@ -170,37 +187,62 @@ def _proofs(verdict: Verdict) -> Iterator[_Step]:
         )
 
 
-def _replaced(excess: Excess, test: str, verdict: Verdict) -> _Step:
-    """So much foreign value bought in the area instead, from the dearest failing line on."""
-    bill = verdict.bill
-    value = excess.value.quantize(CENT, ROUND_UP)
-    if test == "content":
-        value += CENT  # the share must be below its limit, not at it
+def _replaced(excess: Excess, verdict: Verdict) -> _Step:
+    """So much of the foreign materials bought in the area instead, from the first failing line on.
+
+    By value the cost is the same whichever line it comes from; by mass the lines that are cheapest by the kilogram go first.
+    """
+    bill, step = verdict.bill, STEPS[excess.by]
+    left = excess.amount.quantize(step, ROUND_DOWN if excess.more else ROUND_UP) + (step if excess.more else 0)
+    lines = [_line(bill, name) for name in excess.lines]
+    if excess.by == "mass":
+        lines.sort(key=lambda line: (line.value / line.mass_kg if line.mass_kg else line.value, line.id))
+    parts: dict[str, Material] = {}
+    for line in lines:
+        size = line.value if excess.by == "value" else line.mass_kg
+        if size and left > 0:
+            taken = min(left, size)
+            left -= taken
+            parts[line.id] = _part(line, taken, excess.by)
+    value = sum((part.value for part in parts.values()), Decimal(0))
     cost = None if bill.premium is None else (value * bill.premium).quantize(CENT, ROUND_UP)
-    says = f"{excess.lines[0]}: buy {money(value)} {bill.currency} of foreign materials in {bill.made_in} instead"
+    says = f"{', '.join(parts)}: buy {money(value.quantize(CENT, ROUND_UP))} {bill.currency} of foreign materials in {bill.made_in} instead"
 
     def edit(held: Bill) -> Bill:
-        left, lines = value, []
+        found: list[Material] = []
         for line in held.materials:
-            taken = min(left, line.value) if line.id in excess.lines else Decimal(0)
-            left -= taken
-            lines.append(line.model_copy(update={"value": line.value - taken}) if taken else line)
-        return held.model_copy(update={"materials": (*lines, _of_the_area(held, value - left, verdict))})
+            if (part := parts.get(line.id)) is None:
+                found.append(line)
+                continue
+            mass = None if line.mass_kg is None or part.mass_kg is None else line.mass_kg - part.mass_kg
+            rest = line.model_copy(update={"value": line.value - part.value, "mass_kg": mass})
+            found += [rest] if rest.value or rest.mass_kg else []
+            found.append(_of_the_area(part, held, verdict))
+        return held.model_copy(update={"materials": tuple(found)})
 
     return _Step("replace_value", says, excess.lines[0], cost, edit)
 
 
-def _of_the_area(bill: Bill, value: Decimal, verdict: Verdict) -> Material:
-    """A material of the country of production, its whole history there and proven."""
+def _part(line: Material, taken: Decimal, by: Literal["value", "mass"]) -> Material:
+    """So much of a line, by value or by mass, with its mass or value in proportion."""
+    if by == "value":
+        mass = None if line.mass_kg is None else line.mass_kg * taken / line.value
+        return line.model_copy(update={"value": taken, "mass_kg": mass})
+    assert line.mass_kg is not None
+    return line.model_copy(update={"value": line.value * taken / line.mass_kg, "mass_kg": taken})
+
+
+def _of_the_area(part: Material, bill: Bill, verdict: Verdict) -> Material:
+    """The same material of the country of production, its whole history there and proven."""
     asked = verdict.rule.proof
-    return Material(
-        id=SHIFTED,
-        hs=bill.materials[0].hs,
-        origin=bill.made_in,
-        value=value,
-        stages=(Done(stage="mined", country=bill.made_in),),
-        without=STAGES,
-        maker=bill.maker,
-        made_of=(),
-        proof=Evidence(kind=asked.kinds[0], date=verdict.day) if asked is not None else None,
+    return part.model_copy(
+        update={
+            "id": f"{part.id}, {SHIFTED}",
+            "origin": bill.made_in,
+            "stages": (Done(stage="mined", country=bill.made_in),),
+            "without": STAGES,
+            "maker": bill.maker,
+            "made_of": (),
+            "proof": Evidence(kind=asked.kinds[0], date=verdict.day) if asked is not None else None,
+        }
     )

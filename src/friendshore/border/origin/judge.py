@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
 
 from friendshore.border.origin.bill import Bill, Done, Maker, Material, every_line
 from friendshore.origin_rules.rule import (
@@ -49,10 +50,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class Excess:
-    """How much value must go from some lines for a test to hold."""
+    """How much must go from some lines for a test to hold: value, or kilograms; at least so much, or more than that."""
 
-    value: Decimal
+    amount: Decimal
     lines: tuple[str, ...]
+    by: Literal["value", "mass"] = "value"
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -358,12 +361,13 @@ def _tariff_shift(test: TariffShift, case: _Case) -> Finding:
             perhaps += line.value
             missing += status.missing
     limit = test.tolerance * price
+    bare = bool(failing) and not limit  # nothing is tolerated, not even what was given for nothing
     said = f"foreign materials without a change of {test.level}: {money(surely)} of {money(price)}"
     if limit:
         said += f", {percent(surely / price)} (tolerated: {percent(test.tolerance)})"
-    if surely > limit:
+    if surely > limit or bare:
         return Finding("tariff_shift", False, said, tuple(failing), excess=Excess(surely - limit, tuple(failing)))
-    if perhaps and surely + perhaps > limit:
+    if missing and (surely + perhaps > limit or not limit):
         return Finding(
             "tariff_shift", None, f"{said}, and {money(perhaps)} whose origin is open", missing=tuple(missing)
         )
@@ -505,7 +509,11 @@ def _content(test: Content, case: _Case) -> Finding:
     said = f"from {where}: {_sized(counted, test.by)} of {_sized(whole, test.by)}, {percent(counted / whole)}; must be below {percent(test.below)}"
     if counted / whole >= test.below:
         return Finding(
-            "content", False, said, tuple(failing), excess=Excess(counted - test.below * whole, tuple(failing))
+            "content",
+            False,
+            said,
+            tuple(failing),
+            excess=Excess(counted - test.below * whole, tuple(failing), test.by, more=True),
         )
     if (counted + open_) / whole >= test.below:
         return Finding("content", None, f"{said}; {_sized(open_, test.by)} more is open", missing=tuple(missing))
@@ -523,8 +531,8 @@ def _size(line: Material, by: str) -> Decimal | None:
 def _held(line: Material, test: Content, case: _Case) -> tuple[Decimal, Decimal, list[Missing], Decimal]:
     """What a line surely and perhaps holds of the countries counted, the facts that are open, and what was looked at.
 
-    A line from elsewhere holds what its own materials do; where those are not told but every stage is, and none was done
-    there, nothing.
+    A line from elsewhere holds what its own materials do; where those are not told but its whole history is, and none of it
+    was there, nothing.
     """
     size = _size(line, test.by) or NOUGHT
     who = line.maker.name if line.maker else "its supplier"
@@ -541,11 +549,24 @@ def _held(line: Material, test: Content, case: _Case) -> tuple[Decimal, Decimal,
         return surely, perhaps, [fact for each in inner for fact in each[2]], size if looked else NOUGHT
     if not looked or test.outside:
         return NOUGHT, NOUGHT, [], size if looked else NOUGHT
-    if line.stages is None:
-        return NOUGHT, size, [Missing("what it is made of, or where each stage was done", line.id, who)], size
-    if any(test.counts(done.country, case.parties) for done in line.stages):
+    if untold := _untold(line):
+        where = "where each stage was done" if line.stages is None else f"where it was {' and '.join(untold)}"
+        return NOUGHT, size, [Missing(f"what it is made of, or {where}", line.id, who)], size
+    if any(test.counts(done.country, case.parties) for done in line.stages or ()):
         return NOUGHT, size, [Missing("what its materials from there cost", line.id, who)], size
     return NOUGHT, NOUGHT, [], size
+
+
+def _untold(line: Material) -> tuple[str, ...]:
+    """The stages of a material's history that nobody told: its beginning, and whatever lies between that and its last stage.
+
+    What was recycled began there.
+    """
+    done = [each.stage for each in line.stages or ()]
+    if "recycled" in done:
+        return ()
+    last = max((STAGES.index(stage) for stage in done), default=0)
+    return tuple(stage for stage in STAGES[: last + 1] if stage not in done and stage not in line.without)
 
 
 def _entities(test: Entities, case: _Case) -> Finding:

@@ -5,7 +5,8 @@ Taken from the world's tables and, for prices, from the user's ladder. Comparing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from friendshore.border import publication
+from friendshore.border.side_file import rows
 from friendshore.border.signals import parts
 from friendshore.border.terms import OTHER
-from friendshore.errors import InputRefused, Place, Problem
+from friendshore.errors import InputRefused, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from friendshore.world.tables import World
@@ -30,6 +32,9 @@ PRICES = {
     "price_source": pl.String,
 }
 LADDER = ("good", "day", "usd_t", "source")
+SHOWN = 60  # characters of a faulty value that are shown
+_CODE = re.compile(r"[A-Z]{3}")
+_PRICE = re.compile(r"[0-9]{1,12}([.][0-9]{1,6})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +71,11 @@ class Known:
         return under[0] if not good and len(under) == 1 else ""
 
 
-def known(world: World, ladder: Path | None = None) -> Known:
+def known(world: World, ladder: Path | None = None, iso: Collection[str] = ()) -> Known:
     """What is known from a world, and from a ladder of published prices where one is given.
 
     Without a ladder the world's own prices serve, for its base year alone. `ladder` is a CSV file (fob), or a folder of
-    publications.
+    publications. `iso` are the countries that there are; any three letters where none are given.
 
     Raises
     ------
@@ -84,7 +89,9 @@ def known(world: World, ladder: Path | None = None) -> Known:
     made = world.recipes.filter(pl.col("role") == "output").select("activity", made="good")
     prices, on_cif = _base_prices(world), False
     if ladder is not None:
-        prices, on_cif = _publications(ladder) if ladder.is_dir() else (_ladder(ladder), False)
+        prices, on_cif = (
+            _publications(ladder) if ladder.is_dir() else (_ladder(ladder, world.goods["id"].to_list(), iso), False)
+        )
     return Known(
         on_cif=on_cif,
         prices=prices,
@@ -131,38 +138,60 @@ def _base_prices(world: World) -> pl.DataFrame:
     )
 
 
-def _ladder(file: Path) -> pl.DataFrame:
+def _ladder(file: Path, goods: Collection[str], iso: Collection[str]) -> pl.DataFrame:
     """Published prices: each holds until the next of its good and origin, or so many days."""
-    import csv
-
     problems: list[Problem] = []
     held: dict[tuple[str, str], list[tuple[date, float, str]]] = {}
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        lines = csv.DictReader(text)
-        if missing := [name for name in LADDER if name not in (lines.fieldnames or ())]:
-            hint = "the columns are good, day, usd_t, source and, if need be, origin"
-            raise InputRefused.because("prices-columns", f"{file.name} lacks {', '.join(missing)}", hint=hint)
-        for number, row in enumerate(lines, start=2):
-            try:
-                usd = float(row["usd_t"])
-                if not 0 < usd < float("inf"):
-                    raise ValueError(row["usd_t"])
-                since = date.fromisoformat(row["day"])
-            except (ValueError, TypeError):
-                problems.append(Problem("prices-row", "no day, or no price above nought", Place(str(file), number, 1)))
-                continue
-            held.setdefault((row["good"], row.get("origin") or ""), []).append((since, usd, row["source"] or ""))
+    seen: set[tuple[str, str, str]] = set()
+    for cells, place in rows(file, (*LADDER, "origin"), LADDER, option="--prices"):
+        wrong = list(_wrong(cells, goods, iso))
+        if (key := (cells["good"], cells["origin"], cells["day"])) in seen:
+            wrong.append(
+                (
+                    "day",
+                    f"{' '.join(filter(None, key))} has a price above already",
+                    "one price of a good, origin and day",
+                )
+            )
+        seen.add(key)
+        problems += [Problem("prices-row", message, place, name, hint) for name, message, hint in wrong]
+        if not wrong:
+            since = date.fromisoformat(cells["day"])
+            held.setdefault((cells["good"], cells["origin"]), []).append(
+                (since, float(cells["usd_t"]), cells["source"])
+            )
     if problems:
         raise InputRefused(problems)
-    rows = []
+    spans = []
     for (good, origin), found in sorted(held.items()):
         found.sort()
-        for place, (since, usd, source) in enumerate(found):
+        for number, (since, usd, source) in enumerate(found, start=1):
             until = since + timedelta(days=parts.months("price_days"))
-            if place + 1 < len(found):
-                until = min(until, found[place + 1][0] - timedelta(days=1))
-            rows.append((good, origin, since, until, usd, source))
-    return pl.DataFrame(rows, schema=PRICES, orient="row")
+            if number < len(found):
+                until = min(until, found[number][0] - timedelta(days=1))
+            spans.append((good, origin, since, until, usd, source))
+    return pl.DataFrame(spans, schema=PRICES, orient="row")
+
+
+def _wrong(cells: Mapping[str, str], goods: Collection[str], iso: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a published price: field, message, hint."""
+    good, origin = cells["good"], cells["origin"]
+    if good not in goods:
+        hint = did_you_mean(good, goods) or "friendshore world goods lists them"
+        yield "good", f"no good is called {good[:SHOWN]!r}", hint
+    if origin and (origin not in iso if iso else not _CODE.fullmatch(origin)):
+        hint = did_you_mean(origin, iso) or "ISO 3166, three letters"
+        yield "origin", f"{origin[:SHOWN]!r} is no country", hint
+    try:
+        date.fromisoformat(cells["day"])
+    except ValueError:
+        yield "day", f"{cells['day'][:SHOWN]!r} is no day", "year-month-day, such as 2025-01-15"
+    if not _PRICE.fullmatch(cells["usd_t"]) or not float(cells["usd_t"]):
+        yield (
+            "usd_t",
+            f"{cells['usd_t'][:SHOWN]!r} is no price",
+            "USD per contained tonne above nought, such as 22000.50",
+        )
 
 
 def _publications(folder: Path) -> tuple[pl.DataFrame, bool]:
@@ -171,12 +200,18 @@ def _publications(folder: Path) -> tuple[pl.DataFrame, bool]:
     if len(ladder.deliveries) > 1:
         message = f"{folder.name}: some prices fob, some cif"
         raise InputRefused.because("wrong-basis", message, path="--prices", hint="publish with one rule")
-    rows = [
-        (item["good"], "", date.fromisoformat(each["in_force_from"]), date.fromisoformat(each["in_force_until"]),
-         float(item["usd_t"]), f"published {each['date']}")
-        for each in ladder.publications for item in each["goods"] if item["price"] is not None
-    ]  # fmt: skip
-    return pl.DataFrame(rows, schema=PRICES, orient="row"), "cif" in ladder.deliveries
+    spans: list[tuple[str, str, date, date, float, str]] = []
+    last: dict[str, int] = {}  # good -> its price so far; the next publication that speaks of it ends it, price or none
+    for each in ladder.publications:
+        since, until = (date.fromisoformat(each[key]) for key in ("in_force_from", "in_force_until"))
+        for item in each["goods"]:
+            if (place := last.pop(item["good"], None)) is not None:
+                good, origin, began, ends, usd, source = spans[place]
+                spans[place] = (good, origin, began, min(ends, since - timedelta(days=1)), usd, source)
+            if item["price"] is not None:
+                last[item["good"]] = len(spans)
+                spans.append((item["good"], "", since, until, float(item["usd_t"]), f"published {each['date']}"))
+    return pl.DataFrame(spans, schema=PRICES, orient="row"), "cif" in ladder.deliveries
 
 
 def _codes(world: World) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,8 @@ import polars as pl
 from friendshore.border.signals.clauses import PLUS
 from friendshore.border.signals.known import Known
 from friendshore.border.signals.lanes import MONTHLY
-from friendshore.errors import InputRefused
+from friendshore.border.torn_file import broken, not_utf8
+from friendshore.errors import InputRefused, Place
 
 NEEDED = ("reporter", "flow", "partner", "net_mass_kg")
 OPTIONAL = ("month", "from", "to", "hs", "good", "value_usd", "source")
@@ -53,7 +54,17 @@ def is_trade(columns: Collection[str]) -> bool:
 
 
 def columns_of(file: Path) -> list[str]:
-    """The columns of a file, none where it is no table that is read here."""
+    """The columns of a file, none where it is no table that is read here.
+
+    Raises
+    ------
+    InputRefused   a CSV file that is empty, or whose first line is not UTF-8
+    """
+    if file.suffix.lower() == ".csv" and file.is_file():
+        if not file.stat().st_size:
+            raise InputRefused.because("empty", "the file is empty", place=Place(str(file), 1, 1))
+        if wrong := not_utf8(file, whole=False):
+            raise InputRefused([wrong])
     try:
         if file.suffix.lower() == ".parquet":
             return list(pl.read_parquet_schema(file))
@@ -120,6 +131,8 @@ def _texts(file: Path) -> pl.DataFrame:
             hint = "trade tables come as .csv or .parquet"
             raise InputRefused.because("trade-format", f"{file.name} is of no format that is read here", hint=hint)
     except (pl.exceptions.PolarsError, OSError) as error:
+        if file.suffix.lower() == ".csv" and (wrong := broken(file)) is not None:
+            raise InputRefused([wrong]) from None
         message = f"{file.name} cannot be read: {str(error).splitlines()[0][:120]}"
         raise InputRefused.because("trade-unreadable", message, path="TRADE") from None
     table = table.rename({name: name.strip() for name in table.columns}, strict=False)
