@@ -289,10 +289,10 @@ def test_clear_turns_latent_links_on_where_the_file_states_them(call, tmp_path):
 
 def test_lists_of_the_world_are_plain_documents(call):
     goods = document(call("world", "goods", "--json")[1])
-    assert all(row.keys() == {"id", "mineral", "stage"} for row in goods)
+    assert all(row.keys() == {"id", "mineral", "stage", "unit", "name", "hs6"} for row in goods)
     assert {"ndpr.oxide", "gallium.metal"} <= {row["id"] for row in goods}
     countries = document(call("world", "countries", "--json")[1])
-    assert all(row.keys() == {"code", "name"} for row in countries)
+    assert all(row.keys() == {"code", "name", "territory", "region"} for row in countries)
     assert {"CHN", "ITA"} <= {row["code"] for row in countries}
     for command in ("goods", "countries"):
         status, out, err = call("world", command)

@@ -211,3 +211,19 @@ def test_the_command_prints_the_same_as_a_page_and_as_a_document(tmp_path: Path)
     (found,) = document["rules"]
     assert [voter["shapley_shubik_exact"] for voter in found["voters"]] == ["2/3", "1/6", "1/6"]
     assert document["deadlines"][0]["due"] == "2027-01-31"
+
+
+def test_votes_by_gross_domestic_product_carry_their_unit(tmp_path: Path) -> None:
+    path = tmp_path / "deal.yaml"
+    rules = "  decisions: {rule: double_majority, more_than: 0.5, second: {votes: gdp, at_least: 0.65}}\n"
+    path.write_text(f"title: A deal\nin_force: 2027-01-01\nparties: [USA, JPN, AUS]\ngovernance:\n{rules}")
+    run = CliRunner()
+    page = run.invoke(cli.app, ["agreement", "votes", str(path)])
+    assert page.exit_code == 0, page.output
+    heads = [line.split() for line in page.stdout.splitlines() if "votes" in line]
+    assert ["party", "alone", "votes", "USD", "billion", "%", "%"] in heads
+    (usa,) = (line.split() for line in page.stdout.splitlines() if line.strip().startswith("USA "))
+    (found,) = json.loads(run.invoke(cli.app, ["agreement", "votes", str(path), "--json"]).stdout)["rules"]
+    assert found["counts"] == ["votes", "gdp"]
+    (votes,) = (voter["votes"] for voter in found["voters"] if voter["code"] == "USA")
+    assert float("".join(usa[-4:-2])) == pytest.approx(votes[1] / 1e9, rel=1e-3)

@@ -179,4 +179,4 @@ def test_a_case_and_an_agreement_are_not_screened_at_once(call, case):
     assert "one at a time" in err
     status, _, err = call("screen", "--case", case("breach likely"), "--horizon", "5")
     assert status == 2
-    assert "no horizon" in err
+    assert "no use for --horizon" in err

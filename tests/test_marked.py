@@ -100,6 +100,58 @@ def test_what_yaml_would_bend_is_refused(text: str, code: str) -> None:
     assert set(found) == {code}
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "a:\n  - x: 1\n   y: 2\n",
+            "indented by 3 blanks, which fits nothing above, inside what began on line 2",
+            "line 2 by 4",
+        ),
+        ("a:\n  b: 1\n   c: 2\n", "indented by 3 blanks, which fits nothing above", "what stands on line 2 by 2"),
+        ("a: 1\n b: 2\n", "indented by 1 blank, which fits nothing above", "what stands on line 1 by 0"),
+        ("title: A floor: on NdPr\n", "a second colon in one value", "put the whole text in quotes"),
+        ("a b\nc: d\n", "line 1 above has no colon", "write it as key: value"),
+        ("- a\nb: 1\n", "a key among list items", ""),
+        ("a: 1\n- b\n", "a list item among keys", ""),
+        ("a: {x: 1 y: 2}\n", "a comma or a closing } is missing, inside what began on line 1", ""),
+        ("a: @b\n", "a value cannot begin with @", "put the whole text in quotes"),
+        ("a: 'x' y\n", "something is left over after the value", "put the whole text in quotes"),
+        ("a: - b\n", "a list item needs a line of its own", "begin it below, indented"),
+    ],
+)
+def test_what_yaml_cannot_read_is_said_in_words_of_the_file(text: str, message: str, hint: str) -> None:
+    with pytest.raises(InputRefused) as refused:
+        read_marked(text)
+    (problem,) = refused.value.problems
+    assert problem.message == message
+    assert problem.hint.endswith(hint)
+    assert bool(problem.hint) == bool(hint)
+
+
+def test_a_key_that_stands_there_already_is_not_suggested() -> None:
+    class Text(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        parties: list[str]
+        tariffs: list[str] = []
+
+    with pytest.raises(InputRefused) as refused:
+        validate(Text, read_marked("parties: [A]\nduties: [B]\n"))
+    (problem,) = refused.value.problems
+    assert "parties'" not in problem.hint
+    assert "tariffs" in problem.hint
+
+
+def test_yes_and_no_are_told_how_truth_is_written() -> None:
+    class Text(BaseModel):
+        illustrative: Annotated[bool, Field(strict=True)]
+
+    for word, hint in (("yes", "write true"), ("off", "write false"), ("'true'", "write true, without quotes")):
+        with pytest.raises(InputRefused) as refused:
+            validate(Text, read_marked(f"illustrative: {word}\n"))
+        assert [problem.hint for problem in refused.value.problems] == [hint]
+
+
 def test_a_billion_laughs_are_refused_at_the_first() -> None:
     text = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
     assert set(codes(text)) == {"reference"}

@@ -9,6 +9,7 @@ import zipfile
 from dataclasses import replace
 from datetime import date
 
+import polars as pl
 import pytest
 from report_cases import nothing, small, whole
 
@@ -145,6 +146,31 @@ def test_without_a_floor_there_is_no_levy_and_nothing_to_answer():
     assert "Nobody" in said(answers, "pays")
     assert "nothing to tax away" in said(answers, "answers")
     assert "no price level" in said(answers, "proposed")
+
+
+def test_a_floor_that_waits_for_its_phase_in_is_not_said_to_stand_below_the_prices():
+    world, deal, found = whole()
+    waits = found.floors.with_columns(pl.lit(value=False).alias("binds"), pl.lit(value=False).alias("holds"))
+    unlevied = replace(found, floors=waits, levies=found.levies.clear())
+    text = made((world, deal, unlevied)).finding
+    assert "buyers inside pay less than a reference price" in text
+    assert "below the prices of the day" not in text
+    above = replace(unlevied, floors=waits.with_columns(pl.lit(value=True).alias("holds")))
+    assert "below the prices of the day" in made((world, deal, above)).finding
+
+
+def test_one_floor_alone_is_not_one_of_one():
+    assert "The floor on gallium charges a levy; it takes in USD" in made(whole()).finding
+
+
+def test_the_budget_of_a_union_is_not_called_the_union():
+    world, deal, found = whole()
+    budget = by_country(found)["EUN"]
+    union = View.of("EUN", found, world)
+    assert abs(budget - sum(by_country(found).get(c, 0.0) for c in union.accounts)) > 1e4
+    text = said(made((world, deal, found)), "pays")
+    assert "the common budget of the European Union (USD +" in text
+    assert "are European Union" not in text
 
 
 def test_illustrative_levels_are_called_so_and_marked():

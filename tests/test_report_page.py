@@ -154,6 +154,18 @@ def test_clauses_name_articles_sources_and_the_rule_of_an_invented_level(text):
         assert f'id="clause-{clause.id}"' in text
 
 
+def test_the_result_goes_by_one_name_everywhere(text):
+    _, _, found = whole()
+    assert f"outcome {found.digest}." in text
+    assert found.outcomes["agreement"].digest not in text
+
+
+def test_figures_stand_right_and_words_left(text):
+    (ours,) = re.findall(r'<section id="ours".*?<tbody>(.*?)</tbody>', text, re.DOTALL)
+    for row in re.findall(r"<tr>(.*?)</tr>", ours):  # paid before, after, change, and whom supply hangs on
+        assert re.findall(r"<td( class=n)?>", row) == [" class=n", " class=n", " class=n", ""]
+
+
 def test_limits_stand_in_the_type_of_results(text):
     assert '<section id="unknown"' in text
     part = text.split('<section id="unknown"')[1].split("</section>")[0]

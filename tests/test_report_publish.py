@@ -20,7 +20,7 @@ from friendshore import cli
 from friendshore.errors import InputRefused
 from friendshore.report import publish
 from friendshore.report.publish import check_installed, check_same, write_report
-from friendshore.report.tables import staged
+from friendshore.report.tables import seal, staged, write
 from friendshore.report.words import Words
 
 FIGURES = friendshore.report.figures.figures
@@ -227,6 +227,29 @@ def test_a_report_that_fails_leaves_the_earlier_one_as_it_was(call, tmp_path, mo
     monkeypatch.setattr(friendshore.report.page, "write_page", broken)
     assert call("one-floor", "--lang", "it", "--out", str(place))[0] == 3
     assert held(place) == before
+
+
+def test_folders_made_for_a_report_that_fails_are_gone_with_it(tmp_path):
+    with pytest.raises(KeyboardInterrupt), staged(tmp_path / "new" / "deep" / "out"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with staged(tmp_path / "new" / "deep" / "out") as stage:
+        seal(stage, {}, {})
+    assert (tmp_path / "new" / "deep" / "out" / "manifest.json").is_file()
+
+
+def test_tables_of_one_name_in_two_folders_keep_their_own_rows(tmp_path):
+    frames = {"a": pl.DataFrame({"x": [1]}), "b": pl.DataFrame({"x": [1, 2, 3]})}
+    with staged(tmp_path / "out") as stage:
+        for name, frame in frames.items():
+            (stage.path / name).mkdir()
+            write(frame, stage.path / name, "levies")
+        seal(stage, {}, {f"{name}/levies": frame.height for name, frame in frames.items()})
+    files = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["files"]
+    assert {name: held["rows"] for name, held in files.items() if name.endswith(".csv")} == {
+        "a/levies.csv": 1,
+        "b/levies.csv": 3,
+    }
 
 
 def test_a_stage_is_gone_when_its_block_ends(tmp_path):

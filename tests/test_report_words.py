@@ -109,6 +109,16 @@ def test_days_as_a_language_writes_them():
     ]  # fmt: skip
 
 
+def test_german_declines_the_names_that_it_has_to():
+    words = Words.of("de")
+    assert words.of_place("EUN") == "der Europäischen Union"
+    assert words.of_place("GBR") == "des Vereinigten Königreichs"
+    assert words.of_place("USA") == "der Vereinigten Staaten"
+    assert words.of_place("CHE") == "der Schweiz"
+    assert words.country("XEU") == "übriges Europa"
+    assert words.country("EUN") == "Europäische Union"
+
+
 def test_countries_with_their_articles():
     assert [Words.of("it").of_place(c) for c in ("ITA", "CHN", "USA", "CUB", "ZMB", "PHL", "NLD", "JPN")] == [
         "dell’Italia", "della Cina", "degli Stati Uniti", "di Cuba", "dello Zambia", "delle Filippine", "dei Paesi Bassi",

@@ -3,7 +3,8 @@
     FriendshoreError
     ├── InputRefused      what the user gave cannot be used; nothing was run             (exit status 2)
     │   └── WorldError    a table of the world fails one of its invariants
-    └── MarketError       a market has no answer, or none was reached                    (exit status 3)
+    ├── MarketError       a market has no answer, or none was reached                    (exit status 3)
+    └── NotWritten        the answer is there, what should hold it could not be written  (exit status 3)
 
 Reading files with their line numbers is left to `marked`.
 """
@@ -13,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from textwrap import wrap
 from typing import Literal
 
 Severity = Literal["error", "warning"]
 
 LINE_MAX = 100  # a longer source line is cut around the caret
+HINT_MAX = 110  # a longer line of a hint is broken
 CODE_COLUMN = 76  # the codes line up here where the messages are short enough
 
 
@@ -82,6 +85,12 @@ class WorldError(InputRefused):
     """A table of the world that fails an invariant; the problems name table, row and value."""
 
 
+class NotWritten(FriendshoreError):
+    """The answer is there; a file, a folder or standard output could not take it."""
+
+    exit_status = 3
+
+
 class MarketError(FriendshoreError):
     """A market without an answer, with the worst one named: never a half-solved outcome.
 
@@ -121,13 +130,16 @@ class MarketError(FriendshoreError):
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word of `words` that `word` was probably meant to be, or None. Letter case is ignored.
 
-    >>> nearest("ndpr.oxid", ["ndpr.oxide", "gallium.metal"])
-    'ndpr.oxide'
+    A word that is the first part of one alone, up to the point, means that one.
+
+    >>> nearest("ndpr.oxid", ["ndpr.oxide", "gallium.metal"]), nearest("NdPr", ["ndpr.oxide", "gallium.metal"])
+    ('ndpr.oxide', 'ndpr.oxide')
     >>> nearest("levy-on", ["levy_on", "form"])
     'levy_on'
     """
     plain = {_plain(candidate): candidate for candidate in sorted(words, reverse=True)}
-    close = get_close_matches(_plain(word), list(plain), n=1, cutoff=0.6)
+    begun = [candidate for candidate in plain if candidate.startswith(f"{_plain(word)}.")]
+    close = begun if len(begun) == 1 else get_close_matches(_plain(word), list(plain), n=1, cutoff=0.6)
     return plain[close[0]] if close else None
 
 
@@ -168,7 +180,9 @@ def _head(problem: Problem, place: str, indent: int) -> str:
 
 
 def _detail(problem: Problem) -> list[str]:
-    hint, *more = problem.hint.splitlines() or [""]
+    hint, *more = [part for line in problem.hint.splitlines() for part in _broken(line)] or [""]
+    if problem.place is not None and len(problem.hint.partition("\n")[0]) > HINT_MAX:
+        hint, more = "", [hint, *more]  # too long to stand behind the carets
     if problem.place is None or not problem.place.text.strip():
         return [f"    {line}" for line in [hint, *more] if line]
     text, start = _cut(problem.place)
@@ -176,6 +190,11 @@ def _detail(problem: Problem) -> list[str]:
     width = max(1, min(problem.place.width, len(text) - start))
     carets = " " * (len(number) + start) + "^" * width + (f" {hint}" if hint else "")
     return [number + text, carets, *(f"    {line}" for line in more)]
+
+
+def _broken(line: str) -> list[str]:
+    """A line of a hint in lines that fit a page; a name is never broken."""
+    return wrap(line, HINT_MAX, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _cut(place: Place) -> tuple[str, int]:

@@ -40,6 +40,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OUTSIDE_TEXT = re.compile(r'"(?:[^"\\\n]|\\.)*"|[^"]+')  # JSON: a quoted text, or what stands between two
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_NO_KEY = "did not find expected key"  # the parser's words
 _NOT_FINITE = re.compile(r"[-+]?\.?(inf|Inf|INF|Infinity)|\.?(nan|NaN|NAN)")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -265,6 +266,11 @@ def _paired(quoted: str) -> str:
     return _SURROGATES.sub(one, quoted)
 
 
+def _indent(line: str, marks: str = "") -> int:
+    """How many characters stand before the text of a line; `marks` count as blanks."""
+    return len(line) - len(line.lstrip(" \t" + marks))
+
+
 def _tabs(name: str, lines: tuple[str, ...]) -> list[Problem]:
     found = [
         Problem("tab", "a tab in the indentation", Place(name, number, line.index("\t") + 1, line), hint="use spaces")
@@ -417,8 +423,37 @@ class _Reading:
             place = Place(self.name, last + 1, max(1, len(self.lines[last].rstrip())), self.lines[last])
             return Problem("truncated", f"the file breaks off{since}", place, hint="is the end of the file missing?")
         text = self.lines[mark.line]
-        message = f"not readable as YAML: {error.problem or error.context}{since}"
-        return Problem("syntax", message, Place(self.name, mark.line + 1, mark.column + 1, text))
+        message, hint = self._in_words(error.problem or error.context or "", mark.line, mark.column, since)
+        return Problem("syntax", message, Place(self.name, mark.line + 1, mark.column + 1, text), hint=hint)
+
+    def _in_words(self, problem: str, line: int, column: int, since: str) -> tuple[str, str]:
+        """What a parser complains of at a place, in words of the file: what is wrong, and what to do."""
+        text, here = self.lines[line], _indent(self.lines[line])
+        above = next((number for number in range(line - 1, -1, -1) if self.lines[number].strip()), None)
+        quotes = "put the whole text in quotes"
+        if problem.startswith("mapping values") and re.search(r":\s", text[:column]):
+            return "a second colon in one value", quotes
+        if problem.startswith("mapping values") and above is not None and ":" not in self.lines[above]:
+            return f"line {above + 1} above has no colon", "write it as key: value"
+        first = not text[:column].strip(" -") and problem.startswith(("did not find expected '-'", _NO_KEY))
+        if above is not None and (first or problem.startswith("mapping values")):  # the latter is said at the colon
+            if _indent(self.lines[above]) == here:
+                return ("a list item among keys" if text[here] == "-" else "a key among list items"), ""
+            other = _indent(self.lines[above], "" if text[here] == "-" else "- ")
+            blanks = f"{here} blank{'' if here == 1 else 's'}"
+            return (
+                f"indented by {blanks}, which fits nothing above{since}",
+                f"what stands on line {above + 1} by {other}",
+            )
+        if problem.startswith(_NO_KEY):
+            return "something is left over after the value", quotes
+        if problem.startswith("did not find expected ','"):
+            return f"a comma or a closing {problem[-2]} is missing{since}", ""
+        if problem.startswith("found character that cannot start"):
+            return f"a value cannot begin with {text[column]}", quotes
+        if problem.startswith("block sequence entries"):
+            return "a list item needs a line of its own", "begin it below, indented"
+        return f"not readable as YAML: {problem}{since}", ""
 
     def _bad_character(self, text: str, error: yaml.reader.ReaderError) -> Problem:
         found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
@@ -455,6 +490,10 @@ _EXPECTED = {
     "frozen_set_type": "a list",
     "set_type": "a list",
 }
+_SAID = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"} | {
+    "true": "true, without quotes",
+    "false": "false, without quotes",
+}
 _LIMITS = {
     "greater_than": ("gt", "greater than"),
     "greater_than_equal": ("ge", "at least"),
@@ -475,9 +514,9 @@ def _problem(model: type[BaseModel], marked: Marked, error: ErrorDetails, base: 
         return Problem(kind, str(context["message"]), marked.place(at), dotted(at), str(context.get("hint", "")))
     if kind == "extra_forbidden":
         valid = sorted(_keys_at(model, error["loc"][:-1]))
-        hint = did_you_mean(str(path[-1]), valid) or "\n".join(
-            ["", *wrap("The keys here are " + ", ".join(valid), 100)]
-        )
+        beside = marked.get(path[:-1])
+        free = [key for key in valid if not isinstance(beside, Mapping) or key not in beside]
+        hint = did_you_mean(str(path[-1]), free) or "\n".join(["", *wrap("The keys here are " + ", ".join(valid), 100)])
         place = marked.key_place(path)
         return Problem("unknown-key", f"there is no key {str(path[-1])!r} here", place, name, hint)
     if kind == "missing":
@@ -543,6 +582,8 @@ def _rewrite(kind: str, error: ErrorDetails) -> str:
             return f"write {plain}, without quotes or separators"
         if plain.endswith("%") and _NUMBER.fullmatch(plain[:-1]):
             return f"a share is a fraction: write {float(plain[:-1]) / 100:g}"
+    if kind in ("bool_type", "bool_parsing") and str(value).casefold() in _SAID:
+        return f"write {_SAID[str(value).casefold()]}"
     if kind == "string_type" and isinstance(value, int | float | date) and not isinstance(value, bool):
         return f'put it in quotes: "{value}"'
     return ""

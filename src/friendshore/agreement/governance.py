@@ -183,6 +183,7 @@ class Power:
 
     decides: str
     rule: str
+    counts: tuple[str, ...]  # what each count adds up: `votes`, one each or as stated, or `gdp`, USD
     voters: tuple[Voter, ...]
     carried: int  # winning coalitions
     coalitions: int  # all of them
@@ -275,6 +276,7 @@ def count(decides: str, rule: Decisions, voters: Sequence[str], gdp: Mapping[str
     return Power(
         decides=decides,
         rule=words(rule),
+        counts=tuple("gdp" if each.votes == "gdp" else "votes" for each in counts),
         voters=found,
         carried=int(carries.sum()),
         coalitions=2**many,

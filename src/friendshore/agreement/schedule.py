@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from math import log10
 from typing import TYPE_CHECKING
 
 from friendshore.agreement.check import Finding
@@ -172,7 +173,7 @@ def findings(deal: Agreement, world: World) -> list[Finding]:
             usd_t = to_float(price_usd_t(price, good, here))
             times = usd_t / market[good] if good in market else 1.0
             if times > FAR or times < 1 / FAR:
-                message = f"{usd_t:,.0f} USD per tonne of {good} is {times:.3g} times its price in the base year"
+                message = f"{usd_t:,.0f} USD per tonne of {good} is {_times(times)} times its price in the base year"
                 found.append(Finding(code="implausible", message=message, path=path, severity="warning"))
         if isinstance(clause, ImportTariff | ExportControl) and clause.rate is not None:
             for rate in values(clause.rate):
@@ -188,6 +189,15 @@ def findings(deal: Agreement, world: World) -> list[Finding]:
         *_other_lines(deal, world, here),
     ]
     return [*found, *_two_caps(deal, world, here), *_failed_examples(deal, world)]
+
+
+def _times(ratio: float) -> str:
+    """Three digits, however large or small.
+
+    >>> _times(2.0e6), _times(0.0123456), _times(12.34)
+    ('2,000,000', '0.0123', '12.3')
+    """
+    return f"{float(f'{ratio:.2e}'):,.{max(0, 2 - int(log10(ratio) // 1))}f}"
 
 
 def _two_caps(deal: Agreement, world: World, here: Setting) -> Iterator[Finding]:

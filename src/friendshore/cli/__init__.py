@@ -40,6 +40,7 @@ from friendshore.cli.tell import release, say
 from friendshore.errors import FriendshoreError
 
 DEBUG = "FRIENDSHORE_DEBUG"
+INTERRUPTED = 130  # 128 and the signal's number, as a shell has it
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -47,12 +48,16 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
     Raises
     ------
-    SystemExit   0 a full answer · 1 our own fault · 2 input refused · 3 no answer or a partial one
+    SystemExit   0 a full answer · 1 our own fault · 2 input refused · 3 no answer or a partial one · 130 interrupted
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words[:1] or os.environ.get(DEBUG, "0") not in ("", "0")
     try:
         app(args=words, prog_name="friendshore")
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            say("friendshore: interrupted", err=True)
+        raise
     except FriendshoreError as refused:
         say(str(refused), err=True)
         sys.exit(refused.exit_status)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
 from friendshore.cli.case import case_of, horizon_of, names_of, scenario_of, world_of
 from friendshore.cli.groups import Command, agreement_app
-from friendshore.cli.options import AsJson, AsOf, Terms, WorldFolder, Years, parsed_day, parsed_parts
+from friendshore.cli.options import AsJson, AsOf, OwnFigures, Terms, WorldFolder, Years, parsed_day, parsed_parts
 from friendshore.cli.tell import Progress, emit, say
-
-if TYPE_CHECKING:
-    pass
 
 
 @agreement_app.callback()
@@ -43,9 +40,8 @@ def agreement_check(
         progress(f"reading {agreement}")
         from friendshore.agreement.schedule import levels
         from friendshore.report.listing import terms, terms_document
-        from friendshore.world.tables import World
 
-        world = World.load(folder)
+        world = world_of(agreement, folder)
         scenario = scenario_of(agreement, world)
         found = levels(scenario.agreement, world, scenario.as_of)
     if as_json:
@@ -95,7 +91,7 @@ def agreement_list(as_json: AsJson = False) -> None:
 
 
 @agreement_app.command("test", cls=Command, short_help="The worked examples of a file, each with its working.")
-def agreement_test(agreement: Terms, as_json: AsJson = False) -> None:
+def agreement_test(agreement: Terms, folder: WorldFolder = None, as_json: AsJson = False) -> None:
     """$ friendshore agreement test plurilateral-2026
 
     Charge the worked examples of an agreement by its own duties, in exact decimals, and show data, calculation and value.
@@ -105,7 +101,7 @@ def agreement_test(agreement: Terms, as_json: AsJson = False) -> None:
     from friendshore.agreement.schedule import examples
     from friendshore.report.drafts import worked, worked_document
 
-    world = world_of(agreement)
+    world = world_of(agreement, folder)
     scenario = scenario_of(agreement, world)
     found = examples(scenario.agreement, world)
     if as_json:
@@ -117,7 +113,7 @@ def agreement_test(agreement: Terms, as_json: AsJson = False) -> None:
 
 
 @agreement_app.command("text", cls=Command, short_help="A file as the prose of a treaty, in Markdown.")
-def agreement_text(agreement: Terms) -> None:
+def agreement_text(agreement: Terms, folder: WorldFolder = None) -> None:
     """$ friendshore agreement text plurilateral-2026 > agreement.md
 
     Render an agreement as prose, article by article, with links between articles and to sources. Nothing is left out, and
@@ -125,7 +121,7 @@ def agreement_text(agreement: Terms) -> None:
     """
     from friendshore.agreement.text import text
 
-    world = world_of(agreement)
+    world = world_of(agreement, folder)
     deal = scenario_of(agreement, world).agreement
     return say(text(deal, goods=dict(world.goods.select("id", "name").iter_rows())).rstrip("\n"))
 
@@ -136,6 +132,8 @@ def agreement_diff(
     after: Terms,
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     as_json: AsJson = False,
     words: Annotated[bool, typer.Option("--words", help="The changed terms alone; nothing is run.")] = False,
 ) -> None:
@@ -153,7 +151,7 @@ def agreement_diff(
     if words:
         from dataclasses import asdict
 
-        world = world_of(after)
+        world = world_of(after, folder)
         changes = diff(scenario_of(before, world).agreement, scenario_of(after, world).agreement)
         return (
             emit([{**asdict(each), "words": each.words} for each in changes])
@@ -164,7 +162,7 @@ def agreement_diff(
         progress("reading the world and the texts")
         from friendshore.effects import effects
 
-        case = case_of(after, as_of, horizon)
+        case = case_of(after, as_of, horizon, folder, parameters)
         earlier = scenario_of(before, case.world).agreement
         found = effects(
             case.world,
@@ -186,6 +184,8 @@ def agreement_options(
     agreement: Terms,
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore agreement options plurilateral-2026-options
@@ -200,7 +200,7 @@ def agreement_options(
         from friendshore.matrix import matrix
         from friendshore.report.drafts import ranking
 
-        case = case_of(agreement, as_of, horizon)
+        case = case_of(agreement, as_of, horizon, folder, parameters)
         stated = as_of or (case.scenario.as_of if case.scenario.dated else None)
         found = matrix(
             case.world,
@@ -230,6 +230,8 @@ def agreement_shares(
     ] = 5,
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore agreement shares plurilateral-2026 --by clause
@@ -243,7 +245,7 @@ def agreement_shares(
         from friendshore.report.sharing import shares_account
         from friendshore.shares import shares
 
-        case = case_of(agreement, as_of, horizon)
+        case = case_of(agreement, as_of, horizon, folder, parameters)
         found = shares(
             case.world,
             case.scenario.agreement,
@@ -272,6 +274,7 @@ def agreement_votes(
             "--as-of", metavar="DATE", parser=parsed_day, help="Day of the vote; the agreement's own if absent."
         ),
     ] = None,
+    folder: WorldFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore agreement votes deal.yaml --as-of 2028-01-01
@@ -282,7 +285,7 @@ def agreement_votes(
     from friendshore.agreement.governance import calendar, power
     from friendshore.report.votes import document, votes
 
-    world = world_of(agreement)
+    world = world_of(agreement, folder)
     scenario = scenario_of(agreement, world)
     deal, day = scenario.agreement, as_of or scenario.as_of
     powers, deadlines = power(deal, world, day), calendar(deal, day)

@@ -95,14 +95,13 @@ def names_of(world: World) -> Names:
 
 def digests_of(scenario: Scenario, world: World, found: Study) -> dict[str, str]:
     """Twelve digits for the text, the scenario, the figures of the world, and every figure of the status quo and the run."""
-    from friendshore.agreement.document import digest
     from friendshore.world.digest import digest as figures
 
     return {
         "agreement": scenario.agreement.digest,
         "scenario": scenario.digest,
         "world": figures(world),
-        "result": digest([found.outcomes[name].digest for name in ("before", "agreement")]),
+        "result": found.digest,
     }
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from friendshore.cli.groups import Command, app
 from friendshore.cli.options import AsJson, OutFolder
 from friendshore.cli.tell import Progress, out_folder, publish, release
+from friendshore.errors import InputRefused
 
-if TYPE_CHECKING:
-    pass
+TEXTS = {"parties", "in_force", "agreement"}  # keys that agreements and scenarios have and network files have not
 
 
 @app.command(cls=Command, short_help="Solve a network file.")
@@ -41,6 +41,7 @@ def clear(
         from friendshore.world import network as files
         from friendshore.world.tables import World
 
+        _check_no_agreement(network)
         built = network.is_dir() and experiment is None
         world = World.load(network) if built else files.read(network, experiment)
         latent = not built and bool(world.routes["latent"].any())
@@ -61,3 +62,20 @@ def clear(
             text=lambda written: cleared(outcome, title=title, written=written),
             document=outcome.document if as_json else None,
         )
+
+
+def _check_no_agreement(network: Path) -> None:
+    """Refuse a preset's name, an agreement or a scenario, with the command that runs it.
+
+    Raises
+    ------
+    InputRefused   naming that command
+    """
+    from friendshore.agreement.document import shipped
+    from friendshore.marked import noted
+
+    named = not network.exists() and str(network) in shipped()
+    held = noted(network).value if network.is_file() else None
+    if named or (isinstance(held, dict) and not TEXTS.isdisjoint(held)):
+        hint = f"run it: {shlex.join(['friendshore', 'run', str(network)])}"
+        raise InputRefused.because("no-network", f"{network} is an agreement and no network file", hint=hint)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from friendshore.cli.case import Case as Loaded
 from friendshore.cli.case import case_of, names_of
 from friendshore.cli.groups import Command, app
-from friendshore.cli.options import AsJson, AsOf, Years
+from friendshore.cli.options import AsJson, AsOf, OwnFigures, WorldFolder, Years
 from friendshore.cli.tell import Progress, emit, say
 from friendshore.errors import InputRefused
 
@@ -22,6 +24,8 @@ def compare(
     ],
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     as_json: AsJson = False,
     instruments: Annotated[
         bool, typer.Option("--instruments/--no-instruments", help="Share each out among its instruments.")
@@ -40,12 +44,14 @@ def compare(
         raise InputRefused.because(
             "one-agreement", "one agreement has nothing to be compared with", path="B", hint=hint
         )
+    if twice := next((words for words in agreements if agreements.count(words) > 1), None):
+        raise InputRefused.because("twice", f"{twice!r} is named twice", path="A B [C ...]", hint="name each one once")
     with Progress() as progress:
         progress("reading the world and the agreements")
         from friendshore.side_by_side import Case, side_by_side
         from friendshore.world.digest import digest
 
-        cases = [case_of(words, as_of, horizon) for words in agreements]
+        cases = [case_of(words, as_of, horizon, folder, parameters) for words in agreements]
         if len({digest(case.world) for case in cases}) > 1:
             hint = "a scenario names a world or figures of its own: run them one by one"
             raise InputRefused.because("two-worlds", "these agreements are run on different worlds", hint=hint)
@@ -55,14 +61,8 @@ def compare(
         found = side_by_side(
             cases[0].world,
             [
-                Case(
-                    words if case.scenario.name != case.scenario.agreement.id else case.scenario.name,
-                    case.scenario.agreement,
-                    case.day,
-                    case.assume,
-                    case.shocks,
-                )
-                for words, case in zip(agreements, cases, strict=True)
+                Case(name, case.scenario.agreement, case.day, case.assume, case.shocks)
+                for name, case in zip(_names(agreements, cases), cases, strict=True)
             ],
             by_instrument=instruments,
             bills=own,
@@ -86,3 +86,12 @@ def compare(
 
     text = tables(found, names_of(cases[0].world)).rstrip("\n")
     return say(f"{text}\n\n{abreast(list(zip(ids, screened, strict=True)))}")
+
+
+def _names(agreements: Sequence[str], cases: Sequence[Loaded]) -> list[str]:
+    """What heads each column: a plain agreement's id, but the words of the command for scenarios and for ids that two share."""
+    ids = [case.scenario.agreement.id for case in cases]
+    return [
+        case.scenario.name if case.scenario.name == own and ids.count(own) == 1 else words
+        for words, own, case in zip(agreements, ids, cases, strict=True)
+    ]

@@ -41,7 +41,12 @@ class Group(_Exemplified, TyperGroup):
 
 
 app = typer.Typer(
-    cls=Group, rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, no_args_is_help=True
+    cls=Group,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 world_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)
 agreement_app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True)

@@ -13,6 +13,7 @@ from friendshore.cli.case import Case, case_of, digests_of
 from friendshore.cli.groups import Command, app
 from friendshore.cli.options import AsJson, AsOf, OwnFigures, WorldFolder, Years
 from friendshore.cli.tell import Progress, emit, release, say
+from friendshore.errors import NotWritten
 
 if TYPE_CHECKING:
     from friendshore.report.publish import Published
@@ -53,7 +54,7 @@ def report_command(
 
     Several agreements have a folder each, named for them.
     """
-    from friendshore.report.publish import check_installed
+    from friendshore.report.publish import TABLES, check_installed
     from friendshore.report.words import Words
 
     check_installed()
@@ -68,7 +69,7 @@ def report_command(
         *(["--world", str(folder)] if folder else []),
         *([] if stability else ["--no-stability"]),
     ]
-    from friendshore.report.tables import NotWritten, reason, seal, staged
+    from friendshore.report.tables import reason, seal, staged
 
     with staged(out) as stage, Progress() as progress:
         made: dict[str, Published] = {}
@@ -83,7 +84,10 @@ def report_command(
                 made[name], about[name] = _report(
                     case, place, Words.of(lang, case.world), view, stability, command, progress
                 )
-                rows |= made[name].rows
+                rows |= {
+                    (place / TABLES / table).relative_to(stage.path).as_posix(): height
+                    for table, height in made[name].rows.items()
+                }
             alone = {"agreements": about} if len(chosen) > 1 else next(iter(about.values()))
             command = shlex.join(["friendshore", "report", *chosen, *flags, "--out", out.name])
             seal(stage, {"command": command, "friendshore": release(), **alone}, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -13,13 +12,13 @@ from friendshore.cli.case import Case, case_of, digests_of, names_of
 from friendshore.cli.groups import Command, app
 from friendshore.cli.options import (
     AsJson,
+    AsOf,
     OutFolder,
     OwnFigures,
     Terms,
     WorldFolder,
     Years,
     parsed_buyers,
-    parsed_day,
     parsed_parts,
 )
 from friendshore.cli.tell import Progress, out_folder, publish, release
@@ -38,12 +37,7 @@ if TYPE_CHECKING:
 @app.command(cls=Command, short_help="What an agreement does, against the status quo.")
 def run(
     agreement: Terms = "plurilateral-2026",
-    as_of: Annotated[
-        date | None,
-        typer.Option(
-            "--as-of", metavar="DATE", parser=parsed_day, help="Day whose terms are run; the agreement's own if absent."
-        ),
-    ] = None,
+    as_of: AsOf = None,
     horizon: Years = None,
     parameters: OwnFigures = None,
     folder: WorldFolder = None,
@@ -99,14 +93,14 @@ def run(
         screened = _screened(found, case)
         progress("writing the account")
         names = names_of(world)
-        flags = [
-            "--as-of",
-            day.isoformat(),
-            "--horizon",
-            str(found.horizon),
-            *(["--sourcing", sourcing] if sourcing else []),
+        given = [
+            *("--as-of", day.isoformat(), "--horizon", str(found.horizon)),
             *(["--parameters", str(parameters)] if parameters else []),
             *(["--world", str(folder)] if folder else []),
+        ]
+        flags = [
+            *given,
+            *(["--sourcing", sourcing] if sourcing else []),
             *([] if stability else ["--no-stability"]),
             *(["--decompose", decompose] if decompose else []),
         ]
@@ -130,7 +124,7 @@ def run(
                 world,
                 digests,
                 parted,
-                _legal(screened, names, agreement, flags),
+                _legal(screened, names, agreement, given),
             ),
             document=(lambda: _study_document(found, world, digests, parted, screened)) if as_json else None,
         )
@@ -179,7 +173,7 @@ def _screened(found: Study, case: Case) -> Screening:
 def _legal(screened: Screening, names: Names, agreement: str, flags: list[str]) -> str:
     from friendshore.report.legal import in_short
 
-    command = shlex.join(["friendshore", "screen", agreement, *flags[:4]])
+    command = shlex.join(["friendshore", "screen", agreement, *flags])
     return in_short(screened, lambda code: names.country.get(code, code), command)
 
 

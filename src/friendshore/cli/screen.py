@@ -9,7 +9,7 @@ import typer
 
 from friendshore.cli.case import case_of, names_of
 from friendshore.cli.groups import Command, app
-from friendshore.cli.options import AsJson, AsOf, Terms, Years, download
+from friendshore.cli.options import AsJson, AsOf, OwnFigures, Terms, WorldFolder, Years, download
 from friendshore.cli.tell import Progress, emit, say
 from friendshore.errors import InputRefused, render
 
@@ -59,6 +59,8 @@ def screen(
     ] = None,
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     rates: OwnRates = None,
     promises: OwnLaw = None,
     note: Annotated[
@@ -86,23 +88,24 @@ def screen(
     held = law_of(rates, promises)
     source = str(case_file) if case_file is not None else agreement or "plurilateral-2026"
     judged = examine_case(source, party, as_of=as_of, held=held)
-    if judged is not None and horizon is not None:
-        raise InputRefused.because("unused", "a case clears no market and has no horizon", path="--horizon")
+    for option, value in (("--horizon", horizon), ("--parameters", parameters), ("--world", folder)):
+        if judged is not None and value is not None:
+            raise InputRefused.because("unused", f"a case clears no market: it has no use for {option}", path=option)
     if case_file is not None and judged is None:
         hint = "a case has the keys case and measures; docs/law.md shows one"
         raise InputRefused.because("no-case", f"{case_file} is no case file", path="--case", hint=hint)
     if judged is not None:
         found, failures = judged
+        emit(found.document()) if as_json else say(screening(found, str, held.obligations, facts=facts).rstrip("\n"))
         if note is not None:
             write_note(found, str, note)
-        emit(found.document()) if as_json else say(screening(found, str, held.obligations, facts=facts).rstrip("\n"))
         if failures:
             say("\n".join(failures), err=True)
             raise typer.Exit(3)
-        return None
+        return
     with Progress() as progress:
         progress("reading the world and the agreement")
-        case = case_of(source, as_of, horizon)
+        case = case_of(source, as_of, horizon, folder, parameters)
         progress("clearing the status quo and the agreement")
         found = examine(
             case.world,
@@ -113,12 +116,15 @@ def screen(
             shocks=case.shocks,
             held=held,
         ).screening
-        names = names_of(case.world)
-        if note is not None:
-            write_note(found, lambda code: names.country.get(code, code), note)
-    if as_json:
-        return emit(found.document())
-    return say(screening(found, lambda code: names.country.get(code, code), held.obligations, facts=facts).rstrip("\n"))
+        names = names_of(case.world).country
+
+    def named(code: str) -> str:
+        return names.get(code, code)
+
+    emit(found.document()) if as_json else say(screening(found, named, held.obligations, facts=facts).rstrip("\n"))
+    if note is not None:
+        write_note(found, named, note)
+    return
 
 
 @app.command(cls=Command, short_help="What would repair a legal finding, and what it costs in effect.")
@@ -130,6 +136,8 @@ def repair(
     ] = None,
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     rates: OwnRates = None,
     promises: OwnLaw = None,
     write: Annotated[
@@ -149,7 +157,7 @@ def repair(
         from friendshore.law.repair import repair as repaired
         from friendshore.law.repair import repaired_text
 
-        case = case_of(agreement, as_of, horizon)
+        case = case_of(agreement, as_of, horizon, folder, parameters)
         held = law_of(rates, promises)
         how: dict[str, Any] = {
             "as_of": case.day,

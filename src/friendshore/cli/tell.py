@@ -12,16 +12,20 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
+from unicodedata import combining, normalize
 
-from friendshore.errors import FriendshoreError
+from friendshore.errors import NotWritten
 
 if TYPE_CHECKING:
     from friendshore.report.tables import Stage, Written
 
 
 PATIENCE_S = 0.6  # whatever takes longer says what it is doing
-PLAINER = {"\u202f": " ", "→": ">", "σ": "sigma", "ε": "epsilon", "·": ";", "…": "..."}
+PLAINER = {
+    "\u202f": " ", "→": ">", "σ": "sigma", "ε": "epsilon", "·": ";", "…": "...", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "−": "-", "–": "-", "—": "-", "×": "x",
+}  # fmt: skip
 
 
 def release() -> str:
@@ -54,10 +58,10 @@ def publish(
     ------
     NotWritten   the answer was printed, but its tables could not be put into the folder
     """
-    failed: FriendshoreError | None = None
+    failed: NotWritten | None = None
     written: Written | None = None
     if stage is not None:
-        from friendshore.report.tables import NotWritten, promised, put
+        from friendshore.report.tables import promised, put
 
         made = tables()
         written = promised(stage, made)
@@ -96,17 +100,47 @@ def _plain(value: Any) -> Any:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print; in an encoding without thin spaces and Greek, plainer; to a reader who has left, nothing."""
+    """Print; in an encoding without thin spaces and Greek, plainer; to a reader who has left, nothing.
+
+    Raises
+    ------
+    NotWritten   standard output goes to a file that cannot take it
+    """
     stream = sys.stderr if err else sys.stdout
     try:
         try:
             print(text, file=stream, flush=True)
         except UnicodeEncodeError:
-            plain = text.translate({ord(mark): word for mark, word in PLAINER.items()})
-            encoding = stream.encoding or "ascii"
-            print(plain.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+            print(_plainer(text, stream.encoding or "ascii"), file=stream, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _leave(stream)
+    except OSError as error:
+        _leave(stream)
+        if not err:
+            raise NotWritten(f"standard output cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _leave(stream: TextIO) -> None:
+    """Let what is still held for a stream go nowhere, so that leaving raises nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _plainer(text: str, encoding: str) -> str:
+    """The text in letters that an encoding has.
+
+    >>> _plainer("Côte d’Ivoire: 12\u202f340 t → Türkiye", "ascii")
+    "Cote d'Ivoire: 12 340 t > Turkiye"
+    """
+
+    def plain(mark: str) -> str:
+        try:
+            mark.encode(encoding)
+        except UnicodeEncodeError:
+            spelt = PLAINER.get(mark) or "".join(c for c in normalize("NFKD", mark) if not combining(c))
+            return spelt.encode(encoding, "replace").decode(encoding)
+        return mark
+
+    return "".join(map(plain, text))
 
 
 class Progress:

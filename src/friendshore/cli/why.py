@@ -8,7 +8,7 @@ import typer
 
 from friendshore.cli.case import case_of
 from friendshore.cli.groups import Command, app
-from friendshore.cli.options import AsJson, AsOf, Terms, Years
+from friendshore.cli.options import AsJson, AsOf, OwnFigures, Terms, WorldFolder, Years
 from friendshore.cli.tell import Progress, emit, say
 
 
@@ -24,6 +24,8 @@ def why_command(
     ],
     as_of: AsOf = None,
     horizon: Years = None,
+    parameters: OwnFigures = None,
+    folder: WorldFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """$ friendshore why plurilateral-2026 delivered.ndpr.oxide.CHN.DEU
@@ -36,7 +38,7 @@ def why_command(
         from friendshore.report.drafts import traced
         from friendshore.why import why
 
-        case = case_of(agreement, as_of, horizon)
+        case = case_of(agreement, as_of, horizon, folder, parameters)
         progress("clearing")
         found = why(case.world, case.scenario.agreement, number, as_of=case.day, assume=case.assume, shocks=case.shocks)
     return emit(found.document()) if as_json else say(traced(found).rstrip("\n"))

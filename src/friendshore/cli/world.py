@@ -14,6 +14,8 @@ from friendshore.cli.tell import Progress, emit, say
 from friendshore.errors import InputRefused
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from friendshore.world.own_files import Files
 
 
@@ -32,24 +34,23 @@ def world_group() -> None:
 def world_goods(folder: WorldFolder = None, as_json: AsJson = False) -> None:
     """$ friendshore world goods
 
-    List the goods: an id for each mineral in one form, and the stage it stands at.
+    List the goods: an id for each mineral in one form, the stage it stands at, and what its tonnes are tonnes of.
     """
     with Progress() as progress:
         progress("reading the world")
-        from friendshore.report.typography import grid
         from friendshore.world.tables import World
 
         goods = World.load(folder).goods
     if as_json:
-        return emit(goods.select("id", "mineral", "stage").to_dicts())
-    return say(
-        grid(
-            ["id", "mineral", "stage", "name"],
-            goods.select("id", "mineral", "stage", "name").iter_rows(),
-            left=4,
-            indent=0,
-        )
-    )
+        return emit(goods.select("id", "mineral", "stage", "unit", "name", "hs6").to_dicts())
+    return say(_listed(goods, "id", "mineral", "stage", "unit", "name"))
+
+
+def _listed(table: pl.DataFrame, *columns: str) -> str:
+    """Columns of a table of names, as they stand."""
+    from friendshore.report.typography import grid
+
+    return grid(list(columns), table.select(columns).iter_rows(), left=len(columns), indent=0)
 
 
 @world_app.command("countries", cls=Command, short_help="The countries and remainders, with their codes.")
@@ -60,20 +61,12 @@ def world_countries(folder: WorldFolder = None, as_json: AsJson = False) -> None
     """
     with Progress() as progress:
         progress("reading the world")
-        from friendshore.report.typography import grid
         from friendshore.world.tables import World
 
         countries = World.load(folder).countries
     if as_json:
-        return emit(countries.select("code", "name").to_dicts())
-    return say(
-        grid(
-            ["code", "name", "territory", "region"],
-            countries.select("code", "name", "territory", "region").iter_rows(),
-            left=4,
-            indent=0,
-        )
-    )
+        return emit(countries.select("code", "name", "territory", "region").to_dicts())
+    return say(_listed(countries, "code", "name", "territory", "region"))
 
 
 @world_app.command("show", cls=Command, short_help="A mineral's chain, with sources.")
@@ -102,7 +95,10 @@ def world_show(
 def world_dependence(
     good: Annotated[str, typer.Argument(metavar="GOOD", help="The id of a good, such as ndfeb.magnet.")],
     country: Annotated[
-        str | None, typer.Option("--country", metavar="CODE", help="One country in full; all of them if absent.")
+        str | None,
+        typer.Option(
+            "--country", metavar="CODE", help="One country or customs union in full; all countries if absent."
+        ),
     ] = None,
     folder: WorldFolder = None,
     as_json: AsJson = False,
@@ -118,9 +114,18 @@ def world_dependence(
         from friendshore.world.dependence import among, dependence
         from friendshore.world.tables import World
 
-        found = dependence(World.load(folder), good)
+        world = World.load(folder)
+        found = dependence(world, good)
         if country is not None:
-            found = among(found, country)
+            from friendshore.instruments.names import ALIASES
+
+            country = ALIASES.get(country, country)
+            unions = {
+                territory: group["code"].to_list()
+                for (territory,), group in world.countries.group_by("territory")
+                if territory not in set(world.countries["code"])
+            }
+            found = among(found, country, unions)
     if as_json:
         return emit(found.to_dicts())
     return say((of_all(found) if country is None else of_country(found, country)).rstrip("\n"))

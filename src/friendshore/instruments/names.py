@@ -96,17 +96,6 @@ def iso_names() -> Mapping[str, str]:
         return {row["alpha3"]: row["name"] for row in csv.DictReader(file)}
 
 
-@cache
-def _other_spellings() -> Mapping[str, str]:
-    """Two-letter codes and names, in lower case, and the code they mean."""
-    with (HERE / "countries.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    spellings = {row["name"].casefold(): row["alpha3"] for row in rows}
-    spellings |= {row["alpha2"].casefold(): row["alpha3"] for row in rows}
-    spellings |= {"uk": "GBR", "drc": "COD", "usa": "USA", "south korea": "KOR", "russia": "RUS"}
-    return spellings | {name.casefold(): code for code, name in union_names().items()}
-
-
 def members(code: str) -> frozenset[str]:
     """The countries that a code stands for: a union's members, or the country itself."""
     return unions().get(code, frozenset({code}))
@@ -153,10 +142,9 @@ def country_code(name: str, countries: Mapping[str, str] = NO_COUNTRIES) -> str:
     code = ALIASES.get(name, name)
     if code in unions() or code in countries or code in iso_names():
         return code
-    meant = _other_spellings().get(name.casefold())
-    known = {*iso_names(), *unions(), *countries}
-    near = f"did you mean {meant!r}?" if meant else did_you_mean(name.upper(), known)
-    hint = f"{near}\nCountries go by their three-letter ISO code; list them with: friendshore world countries"
+    from friendshore.world.imports.places import country_hint  # heavy, and for a refusal alone
+
+    hint = f"{country_hint(name, {*iso_names(), *unions(), *countries})}\nCountries go by their three-letter ISO code; list them with: friendshore world countries"
     raise wrong("unknown-country", f"no country has the code {name!r}", hint=hint)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friendshore.agreement import schedule
-from friendshore.errors import InputRefused, did_you_mean
+from friendshore.errors import InputRefused
 from friendshore.faces import Promise, Wedge
 from friendshore.instruments.clause import Clause, Setting
 from friendshore.instruments.names import union_names, union_of
@@ -28,6 +28,7 @@ from friendshore.marked import noted, read_marked
 from friendshore.outcome import Outcome
 from friendshore.run import DEFAULT, Assumptions, clear_network, compile_world, guard
 from friendshore.run import measures as in_force
+from friendshore.world.imports.places import country_hint
 from friendshore.world.tables import World
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def examine_case(
     actors = sorted({measure.by for measure in case.measures})
     home = party if party in (None, *actors) else {"EU": "EUN"}.get(str(party)) or union_of(str(party))
     if party is not None and home not in actors:
-        hint = did_you_mean(party, actors) or f"those who act are {', '.join(actors)}"
+        hint = country_hint(party, actors) or f"those who act are {', '.join(actors)}"
         raise InputRefused.because(
             "unknown-country", f"{party} does nothing in {case.case!r}", path="--party", hint=hint
         )
@@ -219,12 +220,13 @@ def _home(party: str, market: Market) -> str:
     if code in market.territory:
         return market.home(code)
     if code not in market.names:
-        known = sorted({*market.territory, *market.territory.values()})
+        known = {*market.territory, *market.territory.values()}
+        more = "Countries go by their three-letter ISO code; list them with: friendshore world countries"
         raise InputRefused.because(
             "unknown-country",
             f"no country or union is called {party!r}",
             path="--party",
-            hint=did_you_mean(code, known),
+            hint=f"{country_hint(code, known)}\n{more}".strip(),
         )
     return code
 

@@ -70,8 +70,8 @@ class Names:
 
 
 NOT_YET = (
-    "nothing on the day, though buyers inside pay less than its reference: its phase-in has not begun, or who sells to them "
-    "is exempt"
+    "nothing on the day, though buyers inside pay less than its reference: its phase-in has not begun, who sells to them is "
+    "exempt, or nothing comes from outside"
 )
 
 
@@ -184,7 +184,9 @@ def _sides(study: Study, plain: Mapping[str, Any], names: Names) -> str:
 def _floor_sentences(study: Study) -> list[str]:
     if study.floors.height == 0:
         return ["It holds no price floor that is in force on the day."]
-    bind, idle, waiting = [], [], []
+    bind: list[tuple[float, str]] = []
+    idle: list[str] = []
+    waiting: list[str] = []
     inside = _inside(study)
     for (clause, good), rows in _by_floor(study).items():
         if any(row["binds"] for row in rows):

@@ -19,6 +19,7 @@ from friendshore.law.screen.law import shipped
 from friendshore.law.screen.obligations import GRADES
 from friendshore.law.screen.text import CONFIDENCE
 from friendshore.report.legal import REPAIRS
+from friendshore.report.tables import write_whole
 from friendshore.report.typography import counted, figure, listed, millions
 
 FORMS = (".html", ".docx")
@@ -159,16 +160,13 @@ def write_note(found: Screening, names: Callable[[str], str], path: Path) -> Non
 
     Raises
     ------
-    InputRefused   an ending that is neither .html nor .docx, or a folder that cannot be written to
+    InputRefused   an ending that is neither .html nor .docx, or a folder that is not there
+    NotWritten   a disk that is full, a folder that may not be written to
     """
     check_form(path)
     made = list(blocks(found, names))
     content = html(made).encode() if path.suffix == ".html" else docx(made)
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputRefused.because("unwritable", f"{path} cannot be written: {reason}", path="--note") from None
+    write_whole(path, content)
 
 
 def html(made: list[Block]) -> str:

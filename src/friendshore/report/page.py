@@ -227,17 +227,20 @@ def _noted(subject: Subject) -> list[str]:
 
 
 def _small(table: Table) -> str:
-    head = "".join(
-        f'<th scope="col"{"" if k == 0 else " class=n"}>{escape(text)}</th>' for k, text in enumerate(table.headings)
-    )
+    head = "".join(f'<th scope="col"{_side(table, k)}>{escape(text)}</th>' for k, text in enumerate(table.headings))
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f'<td class="n">{escape(cell)}</td>' for cell in row[1:])
+        + "".join(f"<td{_side(table, k)}>{escape(cell)}</td>" for k, cell in enumerate(row[1:], start=1))
         + "</tr>"
         for row in table.rows
     )
     note = f'<p class="caption">{escape(table.note)}</p>' if table.note else ""
     return f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(table.headings[0])}"><table class="brief"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}'
+
+
+def _side(table: Table, column: int) -> str:
+    """The class of a column's cells: figures stand right, words left."""
+    return "" if column in table.text else " class=n"
 
 
 def _figure(subject: Subject, figure: Figure) -> str:
@@ -425,7 +428,7 @@ def _repeat(subject: Subject, command: str) -> str:
             "page.repeat_world",
             world=subject.study.world_name,
             digest=digest(subject.world),
-            outcome=subject.after.digest,
+            outcome=subject.study.digest,
         )
     ]
     body = "".join(f"<p>{escape(text)}</p>" for text in said)

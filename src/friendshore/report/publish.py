@@ -15,7 +15,7 @@ import polars as pl
 
 from friendshore.errors import InputRefused, Problem
 from friendshore.report.brief import Brief, View, brief
-from friendshore.report.tables import outcome_tables
+from friendshore.report.tables import outcome_tables, write
 from friendshore.report.words.notes import said
 from friendshore.run import DEFAULT, Assumptions
 
@@ -221,8 +221,7 @@ def _write_tables(folder: Path, study: Study, drawn: list[Figure], screening: Sc
         tables["findings"] = findings(screening)
     (folder / TABLES).mkdir()
     for name, table in tables.items():
-        table.write_parquet(folder / TABLES / f"{name}.parquet")
-        table.write_csv(folder / TABLES / f"{name}.csv")
+        write(table, folder / TABLES, name)
     return {name: table.height for name, table in tables.items()}
 
 

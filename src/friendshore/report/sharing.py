@@ -82,6 +82,8 @@ def _moves(shares: Shares, name: str) -> bool:
 def _how(shares: Shares) -> str:
     what = "clause" if shares.by == "clause" else "kind of instrument"
     many = counted(len(shares.parts), what, "clauses" if shares.by == "clause" else "kinds of instrument")
+    if len(shares.parts) == 1:
+        return f"There is one {what} alone, so the whole change is its own."
     if shares.method == "shapley":
         text = (
             f"What a {what} adds, averaged over every order in which the {many} may be agreed (Shapley value): exact, "
@@ -94,7 +96,8 @@ def _how(shares: Shares) -> str:
         )
         left = max((abs(shares.residuals[name]) for name in HEADLINES), default=0.0)
         text += f" The largest residual of a headline figure is USD {figure(left / 1e6, 2)} million."
-    return text + f" The shares add to the whole change to {shares.residual:.0e} of it."
+    how = f"to {shares.residual:.0e} of it" if shares.residual else "exactly"
+    return text + f" The shares add to the whole change {how}."
 
 
 def _short(shares: Shares) -> str:

@@ -11,12 +11,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from friendshore.errors import FriendshoreError, InputRefused
+from friendshore.errors import InputRefused
+from friendshore.errors import NotWritten as NotWritten
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,12 +27,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 ACCOUNT = "account.txt"
-
-
-class NotWritten(FriendshoreError):
-    """The answer is there, its tables could not be written."""
-
-    exit_status = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Stage]:
-    """A new folder to fill, beside `folder`; gone when the block ends, unless `put` gave it its name.
+    """A new folder to fill, beside `folder`; gone when the block ends, with parents made for it, unless `put` named it.
 
     A folder of tables that was written before will be replaced; any other folder with something in it is left alone.
 
@@ -63,6 +59,7 @@ def staged(folder: Path) -> Iterator[Stage]:
     folder = folder.resolve()
     _check_replaceable(folder)
     stage = Stage(folder.with_name(f".{folder.name}.{os.getpid()}.part"), folder)
+    missing = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         stage.path.mkdir()
@@ -73,11 +70,44 @@ def staged(folder: Path) -> Iterator[Stage]:
         yield stage
     finally:
         shutil.rmtree(stage.path, ignore_errors=True)
+        with suppress(OSError):  # the first that holds something stays, and so do those above it
+            for parent in missing:
+                parent.rmdir()
 
 
 def outcome_tables(scenario: str, outcome: Outcome) -> dict[str, pl.DataFrame]:
     """The tables of an outcome, each named for its scenario: `before.prices`."""
     return {f"{scenario}.{name}": getattr(outcome, name) for name in outcome.TABLES}
+
+
+def write(table: pl.DataFrame, folder: Path, name: str) -> None:
+    """A table as Parquet and as CSV.
+
+    Raises
+    ------
+    OSError   a disk that is full (which Polars, writing by itself, calls an error of computing)
+    """
+    held = BytesIO()
+    table.write_parquet(held)
+    (folder / f"{name}.parquet").write_bytes(held.getvalue())
+    table.write_csv(folder / f"{name}.csv")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """One file, whole or not at all: an earlier one stays until the new one has taken its name.
+
+    Raises
+    ------
+    NotWritten   a disk that is full, a folder that may not be written to; nothing is left behind
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise NotWritten(f"'{path}' could not be written: {reason(error)}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def promised(stage: Stage, tables: Mapping[str, pl.DataFrame]) -> Written:
@@ -101,8 +131,7 @@ def put(stage: Stage, tables: Mapping[str, pl.DataFrame], about: Mapping[str, An
     """
     try:
         for name, table in tables.items():
-            table.write_parquet(stage.path / f"{name}.parquet")
-            table.write_csv(stage.path / f"{name}.csv")
+            write(table, stage.path, name)
         (stage.path / ACCOUNT).write_text(account, encoding="utf-8")
         seal(stage, about, {name: table.height for name, table in tables.items()})
     except OSError as error:
@@ -115,14 +144,15 @@ def seal(stage: Stage, about: Mapping[str, Any], rows: Mapping[str, int]) -> Non
     Parameters
     ----------
     about : what the manifest says first
-    rows : of the tables, by the stem of their files
+    rows : of the tables, by the path of their files in the stage, without ending
 
     Raises
     ------
     OSError   a disk that is full, a folder that was taken meanwhile
     """
     paths = sorted(path for path in stage.path.rglob("*") if path.is_file())
-    files = {path.relative_to(stage.path).as_posix(): _sealed(path, rows.get(path.stem)) for path in paths}
+    named = {path: path.relative_to(stage.path).as_posix() for path in paths}
+    files = {name: _sealed(path, rows.get(name.removesuffix(path.suffix))) for path, name in named.items()}
     manifest = json.dumps({**about, "files": files}, indent=1, allow_nan=False, ensure_ascii=False)
     (stage.path / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
     _rename(stage)

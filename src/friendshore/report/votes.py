@@ -31,6 +31,7 @@ def document(powers: Sequence[Power], deadlines: Sequence[Deadline]) -> dict[str
             {
                 "decides": power.decides,
                 "rule": power.rule,
+                "counts": list(power.counts),
                 "coalitions": power.coalitions,
                 "carried": power.carried,
                 "voters": [
@@ -71,14 +72,16 @@ def _power(power: Power) -> str:
         [
             voter.code,
             "blocks" if voter.blocks else ("counts for nothing" if voter.idle else ""),
-            *(figure(held) for held in voter.votes),
+            *(
+                figure(held / 1e9 if each == "gdp" else held)
+                for each, held in zip(power.counts, voter.votes, strict=True)
+            ),
             percent(float(voter.banzhaf_share)),
             percent(float(voter.shapley)),
         ]
         for voter in power.voters
     ]
-    counts = len(power.voters[0].votes)
-    titles = ["votes"] if counts == 1 else [f"votes {number + 1}" for number in range(counts)]
+    titles = ["GDP\nUSD billion" if each == "gdp" else each for each in power.counts]
     head = ["party", "alone", *titles, "Banzhaf\n%", "Shapley-Shubik\n%"]
     share = percent(power.carried / power.coalitions)
     said = f"Carried by {power.rule}: {power.carried} of {power.coalitions} coalitions carry ({share} %)."

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
 from friendshore.errors import InputRefused, WorldError, nearest
+from friendshore.world.imports.places import country_hint, listed
 from friendshore.world.show import STAGES
 from friendshore.world.tables import World
 
@@ -81,20 +83,39 @@ def dependence(world: World, good: str, outcome: Outcome | None = None) -> pl.Da
     return _followed(world, outcome, (good,), None)
 
 
-def among(table: pl.DataFrame, country: str) -> pl.DataFrame:
-    """The rows of one country.
+def among(
+    table: pl.DataFrame, country: str, unions: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> pl.DataFrame:
+    """The rows of one country, or of a customs union: those of its members as one, weighted by what each takes in.
+
+    `unions` are the members of each customs union.
 
     Raises
     ------
     InputRefused   the country buys none of the good
     """
-    known = table["country"].unique().sort().to_list()
-    if country not in known:
-        close = nearest(country, known)
-        hint = f"did you mean '{close}'?" if close else f"{len(known)} countries do: " + ", ".join(known)
-        message = f"'{country}' buys none of it"
+    buyers = table["country"].unique().sort().to_list()
+    members = unions.get(country, ())
+    if country not in buyers and set(members).isdisjoint(buyers):
+        named = country in listed().name or country in unions or country in set(table["origin"])
+        message = f"'{country}' buys none of it" if named else f"no country has the code '{country}'"
+        hint = country_hint(country, {*buyers, *unions}) or f"{len(buyers)} countries buy it: {', '.join(buyers)}"
         raise InputRefused.because("unknown-country", message, path="--country", hint=hint)
-    return table.filter(pl.col("country") == country)
+    return _as_one(table, country, members) if members else table.filter(pl.col("country") == country)
+
+
+def _as_one(table: pl.DataFrame, union: str, members: Collection[str]) -> pl.DataFrame:
+    """The rows of a union's members as one buyer's, largest origins first within a stage."""
+    inside = table.filter(pl.col("country").is_in(list(members)))
+    used = float(inside.unique(["good", "country"])["used_t"].sum())
+    order = {stage: place for place, stage in enumerate(dict.fromkeys(table["stage"]))}
+    return (
+        inside.group_by("good", "stage", "origin", "kind", "via")
+        .agg(((pl.col("used_t") * pl.col("share")).sum() / used).alias("share"))
+        .with_columns(country=pl.lit(union), used_t=pl.lit(used))
+        .select(table.columns)
+        .sort(pl.col("stage").replace_strict(order), -pl.col("share"), "origin", "kind", "via")
+    )
 
 
 def compared(

@@ -91,7 +91,7 @@ def _elasticities(world: World) -> Found:
                 rule = (
                     f"{row[column]:g}"
                     if figure != "sigma"
-                    else f"{row[column]:g} at {column.removeprefix('sigma_')} years"
+                    else f"{row[column]:g} at {column.removeprefix('sigma_')} year{'' if column == 'sigma_1' else 's'}"
                 )
                 yield what, rule, row["id"], f"{BY_FILE}: figure {figure}"
     bare = ~pl.col("kind").is_in(["fixed"])

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from friendshore.errors import InputRefused, nearest
+from friendshore.errors import InputRefused, did_you_mean
 from friendshore.world.tables import World
 
 STAGES = ("ore", "intermediate", "refined", "product")
+FEW = 3
 
 
 def minerals(world: World) -> list[str]:
@@ -34,15 +35,21 @@ def show(world: World, mineral: str) -> list[dict[str, object]]:
     named = pl.col("mineral").str.to_lowercase().str.replace_all("_", " ").str.replace_all("-", " ") == spoken
     goods = world.goods.filter(named | (pl.col("id") == mineral))
     if goods.is_empty():
-        known = minerals(world)
-        close = nearest(mineral, [*known, *world.goods["id"].to_list()])
-        hint = f"did you mean '{close}'?" if close else "The world has: " + ", ".join(known)
+        hint = _meant(world, mineral, spoken) or f"The world has: {', '.join(minerals(world))}"
         raise InputRefused.because("unknown-mineral", f"no mineral is called '{mineral}'", hint=hint)
     order = {stage: k for k, stage in enumerate(STAGES)}
     rows: list[dict[str, object]] = []
     for good in sorted(goods.iter_rows(named=True), key=lambda g: order.get(g["stage"], len(order))):
         rows.extend(_good(world, good["id"], good["stage"]))
     return rows
+
+
+def _meant(world: World, mineral: str, spoken: str) -> str:
+    """The goods whose names hold the word, where they are few; else the nearest mineral or id."""
+    held = world.goods.filter(pl.col("name").str.to_lowercase().str.contains(spoken, literal=True))["id"].to_list()
+    if spoken and 1 <= len(held) <= FEW:
+        return f"did you mean {' or '.join(repr(good) for good in held)}?"
+    return did_you_mean(mineral, [*minerals(world), *world.goods["id"]])
 
 
 def _good(world: World, good: str, stage: str) -> list[dict[str, object]]:

@@ -26,12 +26,14 @@ def draw(subject: Subject) -> Figure | None:
     if study.floors.height == 0:
         return None
     routes = _routes(subject)
-    bind = study.floors.group_by("clause", "good").agg(pl.col("binds").any(), pl.col("levy_usd").sum()).sort("clause")
-    idle = [words.good(good) for _, good, binds, _ in bind.iter_rows() if not binds]
+    bind = study.floors.group_by("clause", "good").agg(pl.col("binds").any(), pl.col("holds").all()).sort("clause")
+    idle = [words.good(good) for _, good, binds, holds in bind.iter_rows() if holds and not binds]
+    waiting = [words.good(good) for _, good, binds, holds in bind.iter_rows() if not holds and not binds]
     table = study.levies.select("good", "exporter", "importer", "t", "levy_usd_t", "levy_usd", "clause")
     total = words.usd(float(study.levies["levy_usd"].sum()))
     notes = [words.say("figure.levy.range", usd=total, range=subject.range_text("side", "levy")), *subject.range_note()]
     notes += [words.say("figure.levy.idle", goods=words.listed(idle))] if idle else []
+    notes += [words.say("figure.levy.waiting", goods=words.listed(waiting))] if waiting else []
     return Figure(
         name="levy_binds",
         title=_title(subject, routes),
@@ -77,7 +79,9 @@ def _routes(subject: Subject) -> list[Route]:
 def _title(subject: Subject, routes: list[Route]) -> str:
     words, levies = subject.words, subject.study.levies
     if levies.height == 0:
-        return words.say("figure.levy.title.none")
+        return words.say(
+            "figure.levy.title.none" if all(subject.study.floors["holds"]) else "figure.levy.title.waiting"
+        )
     total = float(levies["levy_usd"].sum())
     by = (
         levies.group_by("good", "exporter")

@@ -1,4 +1,4 @@
-"""Which country does a publisher's code or name mean?
+"""Which country does a publisher's code or name mean, or a person's?
 
 One list of countries with every code and spelling that the publishers use (842, 251, 579, 699, 757 and 490 are the United
 States, France, Norway, India, Switzerland and Taiwan in UN Comtrade), the five regional remainders, and a place for areas that
@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from friendshore.world.imports.rows import NOWHERE as NOWHERE
 
 LIST = Path(__file__).parent / "places.csv"
 TOTAL, GROUP = "WLD", "GRP"  # all countries; some
+CODE_LENGTH = 3
+SHORT = {  # how people call some countries and the European Union in short; no publisher's tables do
+    "eu": "EUN", "eue": "EUN", "eu27": "EUN", "eur": "EUN", "european union": "EUN", "britain": "GBR", "england": "GBR", "drc": "COD",
+    "ksa": "SAU", "prc": "CHN", "uae": "ARE",
+}  # fmt: skip
 SEVERAL = frozenset(("XAF", "XAM", "XAS", "XEU", "XOC", NOWHERE))  # several countries: what they trade inside is trade
 
 
@@ -77,6 +83,46 @@ def listed() -> Places:
                 alpha2[row["alpha2"]] = code
             names[code], remainder[code] = row["name"], row["remainder"] or code
     return Places(words, alpha2, names, remainder)
+
+
+def country_hint(word: str, codes: Iterable[str]) -> str:
+    """What to say of a word that is no code of `codes`: the one that was meant, or the remainder that counts the country.
+
+    >>> country_hint("UK", ["GBR", "UKR"]), country_hint("Kosovo", ["SRB", "XEU"]), country_hint("Atlantis", ["ATG"])
+    ("did you mean 'GBR'?", "it is counted in 'XEU', Rest of Europe", '')
+    """
+    known, places = set(codes), listed()
+    if word in known:
+        return ""
+    code = SHORT.get(plain(word)) or places.find2(word) or _nearly(word, known)
+    if code in known and code not in SEVERAL:
+        return f"did you mean {code!r}?"
+    remainder = places.remainder.get(code or "")
+    return f"it is counted in {remainder!r}, {places.name[remainder]}" if remainder in known else ""
+
+
+def _nearly(word: str, known: Set[str]) -> str | None:
+    """The country whose name alone begins so, else that of the nearest name; the nearest code that differs by one letter."""
+    names = {plain(name): code for code, name in listed().name.items() if code in known - SEVERAL}
+    for start in (plain(word), plain(word)[: CODE_LENGTH + 1]):
+        begun = {code for name, code in names.items() if start and name.startswith(start)}
+        if len(begun) == 1:
+            return begun.pop()
+    if len(word) > CODE_LENGTH:
+        by_code = get_close_matches(word.upper(), sorted(known), n=1, cutoff=0.85)
+        by_name = [names[name] for name in get_close_matches(plain(word), names, n=1, cutoff=0.75)]
+        return next(iter(by_code + by_name), None)
+    code = word.upper()
+    near = [each for each in known if _one_letter_off(code, each)]
+    nearest = [each for each in near if each[:2] == code[:2]] or near
+    return nearest[0] if len(nearest) == 1 else None
+
+
+def _one_letter_off(word: str, code: str) -> bool:
+    """Whether two codes begin alike and differ in one letter, or in the order of two."""
+    if len(word) != len(code) or word[:1] != code[:1]:
+        return False
+    return sum(one != other for one, other in zip(word, code, strict=True)) == 1 or sorted(word) == sorted(code)
 
 
 def two_letters(shown: Iterable[str]) -> bool:
