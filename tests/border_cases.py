@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from friendshore.border.declared_price import PriceTest, Value
 from friendshore.border.line import Entry
+from friendshore.border.rates import Rate
 from friendshore.border.tariff import Measure, gather
 from friendshore.border.terms import Law
 from friendshore.faces import Content, Duty, Lane, PriceGap
@@ -118,7 +119,7 @@ def law(as_of: date | None = None) -> Law:
         gross=frozenset({"magnet"}),
         price_tests=TESTS,
         values=VALUES,
-        rates={"JPY": ((SINCE, D("0.006543")),), "EUR": ((SINCE, D("1.0837")),)},
+        rates={"JPY": (Rate(SINCE, D("0.006543"), "test"),), "EUR": (Rate(SINCE, D("1.0837"), "test"),)},
         as_of=as_of,
     )
 

@@ -13,7 +13,7 @@ import pytest
 
 from friendshore import customs
 from friendshore.agreement.document import Agreement, read
-from friendshore.border import state
+from friendshore.border import quota_use, state
 from friendshore.border.line import Entry, assess_line
 from friendshore.border.terms import Law
 from friendshore.errors import InputRefused
@@ -309,3 +309,90 @@ def test_each_territory_and_each_part_fills_its_own_quota() -> None:
     }  # fmt: skip
     assert names["AAA", "DDD"] == names["AAA", "EEE"] != names["AAA", "CCC"]
     assert len({names["BBB", origin] for origin in ("CCC", "DDD", "EEE")} | set(names.values())) == 3
+
+
+# -- what came in under a quota before ---------------------------------------------------------------------------------
+
+
+def test_what_customs_has_booked_of_a_quota_is_taken_off_before_the_first_line(tmp_path: Path) -> None:
+    """Ten tonnes of fifty-five and a half are left: a line of twenty straddles, and nothing is said of an unknown use."""
+    ore = Entry(
+        line_id="1", day=border_cases.SINCE, importer="BBB", origin="CCC", hs="26110060", net_g=20_000_000, price_c=10_000_000,
+        delivery="CIF", good="tungsten.concentrate", assay_n=10**9, assay_of="tungsten",
+    )  # fmt: skip
+    file = tmp_path / "used.csv"
+    file.write_text("clause,territory,year,tonnes\nquota.ore,BBB,2030,45.5\n", encoding="utf-8")
+    known = replace(border_cases.law(), quota_used=quota_use.read(file, ["quota.ore"]))
+    before, after = assess_line(ore, border_cases.law()), assess_line(ore, known)
+    assert before.amounts is not None
+    assert after.amounts is not None
+    beside = before.amounts["duty_c"] - 100_000  # 1 % of 100,000.00, and 8.80 yen a kilogram
+    assert after.amounts["duty_c"] == 50_000 + 850_000 + beside  # half of it at 1 %, half at 17 %
+    assert (before.reasons[0], after.reasons[0]) == ("D5", "D6")
+    assert ("W8" in before.warnings, "W8" in after.warnings) == (True, False)
+    assert "10 t left of 55.5 t" in next(step.data for step in after.steps if step.layer == "base duty")
+    full = replace(known, quota_used={"quota.ore BBB 2030": 60_000_000})
+    assert assess_line(ore, full).reasons[0] == "D7"
+
+
+def test_a_file_of_quota_use_is_read_strictly(tmp_path: Path) -> None:
+    file = tmp_path / "used.csv"
+    rows = ("quota.or,BBB,2030,1", "quota.ore,bbb,2030,1", "quota.ore,BBB,30,1", "quota.ore,BBB,2030,\"1,5\"",
+            "quota.ore,BBB,2030,1", "quota.ore,BBB,2030,2")  # fmt: skip
+    file.write_text("\n".join(["clause,territory,year,tonnes", *rows, ""]), encoding="utf-8")
+    with pytest.raises(InputRefused) as told:
+        quota_use.read(file, ["quota.ore"])
+    text = str(told.value)
+    assert "5 problems" in text
+    for said in (
+        "did you mean 'quota.ore'?",
+        "'bbb' is no territory",
+        "'30' is no year",
+        "'1,5' is no mass",
+        "stands above already",
+    ):
+        assert said in text
+
+
+# -- what an amount rests on --------------------------------------------------------------------------------------------
+
+
+PUBLISHED = FLOOR.replace("400 USD per mtu of wo3", "{method: published, value: 400, currency: USD, per: mtu, of: wo3}")
+
+
+def test_a_reference_price_that_was_not_published_is_marked(world: World) -> None:
+    """The clause's own price holds where nothing is published: said in the working and by a code, so that a file tells it too."""
+    stated, missing = (assess_line(apt(), customs.law(world, deal(world, text))) for text in (FLOOR, PUBLISHED))
+    assert stated.amounts == missing.amounts
+    assert ("W13" in stated.warnings, "W13" in missing.warnings) == (False, True)
+    assert customs.UNPUBLISHED in next(step.data for step in missing.steps if step.layer == "levy")
+
+
+def test_a_minimum_import_price_names_its_article_and_charges_nothing(world: World) -> None:
+    text = FLOOR.replace("levy_on: cif", "levy_on: cif\n    form: minimum_import_price")
+    text = text[: text.index("safeguards:")]
+    found = assess_line(apt(), customs.law(world, deal(world, text)))
+    assert found.amounts is not None
+    assert (found.amounts["levy_c"], found.terms.clause, found.terms.article) == (0, "floor.apt", "Art. 6")
+    step = next(step for step in found.steps if step.layer == "levy")
+    assert (step.code, step.article) == ("L4", "Art. 6")
+    assert "below, and nothing is charged" in step.calculation
+    assert "W5" in found.warnings
+
+
+def test_a_price_in_another_currency_and_a_duty_in_one_show_day_and_source_of_the_rate(
+    tmp_path: Path, world: World
+) -> None:
+    file = tmp_path / "rates.csv"
+    file.write_text("currency,day,usd,source\nJPY,2030-02-20,0.0065,bank\n", encoding="utf-8")
+    nickel = apt(hs="750210000", good="other", currency="JPY", price_c=2_400_000_000)
+    found = assess_line(nickel, customs.law(world, rates=file))
+    assert found.amounts is not None
+    assert found.amounts["duty_c"] == 286_000  # 10 t at 44 yen a kilogram
+    said = "0.0065 USD per JPY of 2030-02-20 (bank)"
+    assert said in found.steps[0].calculation
+    assert said in next(step.data for step in found.steps if step.layer == "base duty")
+    later = assess_line(replace(nickel, day=date(2030, 4, 1)), customs.law(world, rates=file))
+    assert later.refusal == "N08"
+    dollars = assess_line(replace(nickel, currency="USD"), customs.law(world))
+    assert (dollars.refusal, "JPY" in dollars.about) == ("N08", True)  # the duty is in yen, and no rate is at hand

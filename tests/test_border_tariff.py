@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import border_cases
 import pytest
 
 from friendshore.border import published, tariff
 from friendshore.border.expression import Specific, parse
 from friendshore.border.reasons import REASONS
+from friendshore.border.tariff import Measure
+from friendshore.border.terms import Kind, Terms, terms_of
 from friendshore.errors import InputRefused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,14 +131,127 @@ def test_a_users_file_stands_in_place_of_the_shipped_territory(tmp_path: Path) -
     file.write_text(
         "territory,line,kind,name,origins,rate\nJPN,81.10,mfm,own,,1%\nJPN,8110,duty,,,1%\n", encoding="utf-8"
     )
-    with pytest.raises(InputRefused, match="2 problems"):
+    with pytest.raises(InputRefused, match="3 problems"):
         tariff.load([file])
+
+
+# -- which measures stand for a line on a day ---------------------------------------------------------------------------
+
+
+def charged(measures: list[Measure], **more: object) -> Terms:
+    """The terms of ore of CCC into AAA under some measures."""
+    held = {
+        "importer": "AAA", "origin": "CCC", "hs": "26110060", "good": "other", "assay_of": "", "currency": "USD", "proof": "",
+        "delivery": "FOB", "related": "", "day": date(2031, 6, 1),
+    }  # fmt: skip
+    law = replace(border_cases.law(), tariff=tariff.gather(measures))
+    return terms_of(Kind(**(held | more)), law)  # type: ignore[arg-type]
+
+
+def dated(rate: str, kind: str = "mfn", origins: str = "", line: str = "26110060", **days: date | None) -> Measure:
+    return border_cases.measure("AAA", line, kind, rate, origins, **({"starts": None} | days))
+
+
+def test_each_day_has_the_rate_that_is_in_force_on_it() -> None:
+    held = [
+        dated("5%", starts=date(2030, 1, 1), ends=date(2030, 12, 31)),
+        dated("4%", starts=date(2031, 1, 1), ends=date(2031, 12, 31)),
+        dated("9%", starts=None, line="261100"),
+    ]
+    for order in (held, held[::-1]):
+        assert [charged(order, day=date(2030, 12, 31)).mfn.rate, charged(order).mfn.rate] == [50_000_000, 40_000_000]
+        assert not charged(order).schedule_of_another_day  # the schedule says that it holds
+        assert charged(order, day=date(2032, 1, 1)).mfn.rate == 90_000_000  # both have ended: the heading's
+    assert charged([dated("5%", starts=date(2025, 1, 1)), dated("4%", starts=date(2031, 1, 1))]).mfn.rate == 40_000_000
+
+
+def test_a_rate_that_has_ended_is_not_charged_and_a_later_schedule_says_so() -> None:
+    ended = charged([dated("5%", ends=date(2030, 12, 31))])
+    assert (ended.refusal, "ended on 2030-12-31" in ended.about) == ("N18", True)
+    later = charged([dated("5%", starts=date(2032, 1, 1)), dated("1%", "preference", "CCC", starts=date(2032, 1, 1))])
+    assert (later.mfn.rate, later.schedule_of_another_day) == (50_000_000, True)
+    assert later.treaty is not None  # read as on the schedule's first day, whole
+
+
+def test_preferences_and_column_2_hold_on_their_days_alone() -> None:
+    held = [
+        dated("5%"),
+        dated("Free", "preference", "CCC", ends=date(2030, 12, 31)),
+        dated("45%", "column2", "EEE", starts=date(2031, 1, 1)),
+        dated("1%", "suspension", starts=date(2032, 1, 1)),
+    ]
+    assert charged(held, day=date(2030, 6, 1)).treaty is not None
+    assert charged(held).treaty is None
+    assert charged(held).suspended is None
+    codes = [charged(held, origin="EEE", day=day).mfn_code for day in (date(2030, 12, 31), date(2031, 1, 1))]
+    assert codes == ["D1", "D9"]
+
+
+@pytest.mark.parametrize("kind", ["section_301", "section_232", "section_122", "suspension"])
+@pytest.mark.parametrize("rate", ["see note 31", "", "7% on the value of the tungsten content", "950%"])
+def test_a_measure_that_cannot_be_read_is_refused_and_never_nothing(kind: str, rate: str) -> None:
+    found = charged([dated("5%"), dated(rate, kind)])
+    assert found.refusal == "N03"
+    assert (rate or "no rate") in found.about
+    assert charged([dated("5%"), dated(rate, kind, ends=date(2030, 1, 1))]).refusal == ""  # it is not in force
+
+
+def test_a_preference_that_cannot_be_read_is_refused_where_it_is_claimed() -> None:
+    held = [dated("5%"), dated("see note", "preference", "CCC")]
+    assert [charged(held, proof=proof).refusal for proof in ("", "none", "treaty")] == ["", "", "N03"]
+    assert charged([dated("Free"), dated("see note", "preference", "CCC")], proof="treaty").refusal == ""
+
+
+def test_two_rates_of_one_kind_on_one_line_are_for_a_person() -> None:
+    both = [dated("5%"), dated("25%", "section_232", name="steel"), dated("50%", "section_232", name="aluminium")]
+    assert charged(both).refusal == "N03"
+    same = [
+        dated("5%"),
+        dated("25%", "section_232"),
+        dated("25%", "section_232"),
+        dated("9%", "section_232", line="2611"),
+    ]
+    found = charged(same).section_232
+    assert found is not None
+    assert found.rate == 250_000_000  # the closest line's, once
+
+
+def test_what_is_missing_for_a_specific_duty_is_named_for_what_it_is() -> None:
+    assert charged([dated("5 GBP/kg")]).refusal == "N08"  # the rate of exchange, not the assay
+    assert charged([dated("5%"), dated("5 GBP/kg", "section_301")]).refusal == "N08"
+    tin = charged([dated("37.5¢/kg on tungsten content")], assay_of="tin")
+    assert (tin.refusal, "assay is of tin" in tin.about) == ("N09", True)
+
+
+def test_a_short_code_is_charged_only_where_all_lines_below_owe_the_same() -> None:
+    held = [dated("5%", line="2611006010"), dated("5%", line="2611006090")]
+    assert charged(held, hs="261100").mfn.rate == 50_000_000
+    listed = [*held, dated("25%", "section_301", "CCC", line="2611006090")]
+    found = charged(listed, hs="261100")
+    assert (found.refusal, "2611006010, 2611006090" in found.about) == ("N13", True)
+    assert charged(listed, hs="261100", origin="DDD").refusal == ""  # the list is not for its goods
+
+
+def test_a_line_that_is_none_is_told_with_those_that_are_near() -> None:
+    held = [dated("5%", line=line) for line in ("2611003000", "2611006000", "26119000", "28418000")]
+    found = charged(held, hs="2611006100")
+    assert found.refusal == "N02"
+    assert "near it are 2611003000, 2611006000" in found.about
+    assert "heading 9999" in charged(held, hs="9999006100").about
+    us = tariff.load()
+    assert us.near("USA", "2841900000")[0].startswith("28419")
 
 
 def test_every_code_says_what_to_do_and_who_can() -> None:
     for reason in REASONS.values():
         assert (reason.kind == "reason") == (not reason.fix), reason
         assert bool(reason.fix) == bool(reason.who), reason
+
+
+def test_the_page_tells_every_code_in_its_own_words() -> None:
+    page = (ROOT / "docs" / "border.md").read_text(encoding="utf-8").splitlines()
+    for reason in REASONS.values():
+        assert f"| {reason.code} | {reason.text} | {reason.fix} | {reason.who} |" in page
 
 
 @pytest.mark.skipif(not RAW.is_dir(), reason="the publishers' files are not here")

@@ -12,15 +12,16 @@ Charging is left to `line` and `columns`.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
 from friendshore.border.scaled import CENTS_MAX, NANO
-from friendshore.errors import InputRefused, Place, Problem
+from friendshore.border.side_file import rows
+from friendshore.errors import InputRefused, Problem, did_you_mean
 
 POINT = NANO // 100  # a percentage point in billionths
 WITHIN = 10_000  # the unit of how close a price must come to a test value
@@ -150,33 +151,43 @@ def read(file: Path) -> tuple[Value, ...]:
     """
     problems: list[Problem] = []
     found: list[Value] = []
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text)
-        if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
-            hint = f"the columns are {', '.join(COLUMNS)}"
-            raise InputRefused.because("values-columns", f"{file.name} lacks {', '.join(missing)}", hint=hint)
-        for number, row in enumerate(rows, start=2):
-            cells = {name: (row[name] or "").strip() for name in COLUMNS}
-            place = Place(str(file), number, 1)
-            try:
-                value = Value(
+    for cells, place in rows(file, COLUMNS, COLUMNS, option="--values"):
+        wrong = list(_wrong(cells))
+        problems += [Problem("values-row", message, place, column, hint) for column, message, hint in wrong]
+        if not wrong:
+            found.append(
+                Value(
                     good=cells["good"], origin=cells["origin"], importer=cells["importer"], starts=date.fromisoformat(cells["from"]),
                     ends=date.fromisoformat(cells["to"]), method=cells["method"], usd_t=Decimal(cells["usd_t"]), source=cells["source"],
-                )  # fmt: skip
-            except (ValueError, InvalidOperation):
-                problems.append(Problem("values-row", "no day, or no amount", place, hint="2030-01-31; 58000.00"))
-                continue
-            if value.method not in METHODS:
-                message = f"{value.method!r} is no method"
-                problems.append(Problem("values-row", message, place, hint=f"one of {', '.join(METHODS)}"))
-            elif not (value.usd_t.is_finite() and value.usd_t > 0) or value.ends < value.starts or not value.source:
-                message = "an amount above nought, an end that is not before the start, and a source are needed"
-                problems.append(Problem("values-row", message, place))
-            else:
-                found.append(value)
+                )
+            )  # fmt: skip
     if problems:
         raise InputRefused(problems)
     return tuple(found)
+
+
+def _wrong(cells: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with the cells of a test value: column, message, what to do."""
+    if not cells["good"]:
+        yield "good", "no good is named", "a good's id, such as antimony.metal"
+    for column in ("origin", "importer"):
+        if cells[column] and not re.fullmatch(r"[A-Z]{3}", cells[column]):
+            yield column, f"{cells[column]!r} is no country", "three letters, such as CHN; nothing for any"
+    days = {}
+    for column in ("from", "to"):
+        try:
+            days[column] = date.fromisoformat(cells[column] if len(cells[column]) == 10 else "")
+        except ValueError:
+            yield column, f"{cells[column]!r} is no day", "such as 2030-01-31"
+    if len(days) == 2 and days["to"] < days["from"]:
+        yield "to", f"ends {days['to']}, before it begins {days['from']}", "a last day that is not before the first"
+    if cells["method"] not in METHODS:
+        hint = did_you_mean(cells["method"], METHODS) or f"one of {', '.join(METHODS)}"
+        yield "method", f"{cells['method']!r} is no method", hint
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,2})?", cells["usd_t"]) or not Decimal(cells["usd_t"]):
+        yield "usd_t", f"{cells['usd_t']!r} is no amount", "above nought, at most two decimals, such as 58000.00"
+    if not cells["source"]:
+        yield "source", "no source is named", "who sold or computed it, and where that stands"
 
 
 def _cents(usd: Decimal) -> int:

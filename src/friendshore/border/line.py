@@ -13,7 +13,19 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from friendshore.border.declared_price import POINT, close
 from friendshore.border.reasons import REASONS, Reason
 from friendshore.border.scaled import CENTS_MAX, NANO, Rounding
-from friendshore.border.terms import CONTAINED, HIGHER, LOWER, NET_MASS, SUM, Charge, Kind, Law, Terms, terms_of
+from friendshore.border.terms import (
+    CONTAINED,
+    HIGHER,
+    LOWER,
+    NET_MASS,
+    PROOFS,
+    SUM,
+    Charge,
+    Kind,
+    Law,
+    Terms,
+    terms_of,
+)
 
 EXACT = Context(prec=80)
 HUNDRED, ONE, NOUGHT = Decimal(100), Decimal(1), Decimal(0)
@@ -24,6 +36,9 @@ LAYERS = (
     ("section_122", "A3", "section 122"),
     ("surcharge", "A4", "duty on top"),
 )
+
+
+AGREED = "proof of origin under the agreement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +79,49 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """A lawful way to enter the line: its base duty, what it asks for, whether it is open to this line."""
+    """A lawful way to enter the line: what it comes to, what it asks for, whether it is open to this line, and its working.
+
+    `charged` is the one that was taken; `steps` begin at the base duty, what stands above being the same for all.
+    """
 
     name: str
     duty_c: int
     total_c: int
     condition: str
     open: bool
+    charged: bool
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """A base duty that the line may have: its reason, what it asks for, whether it is open, and its step of the working."""
+
+    name: str
+    code: str
+    amount_c: int
+    condition: str
+    open: bool
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Owed:
+    """What one way comes to, with its working; `below` whether the price is below the reference, and that for which cents."""
+
+    way: _Way
+    extras: dict[str, int]
+    levy_c: int
+    levy_code: str
+    at_reference_c: int
+    base_c: int
+    below: bool
+    steps: tuple[Step, ...]
+
+    @property
+    def total_c(self) -> int:
+        """Duties and levy."""
+        return self.way.amount_c + sum(self.extras.values()) + self.levy_c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +166,16 @@ def assess_line(entry: Entry, law: Law, rounding: Rounding = "half_even", *, quo
     rounding : halves to the even neighbour, or up
     quota_before_g : grams that entered the line's quota in its year before it
     """
-    terms = terms_of(kind_of(entry, law), law)
-    return _Line(entry, terms, law, rounding, quota_before_g).assess()
+    return _Line(entry, law, rounding, quota_before_g).assess()
 
 
 class _Line:
     """The working of one line as it is written down, step by step."""
 
-    def __init__(self, entry: Entry, terms: Terms, law: Law, rounding: Rounding, quota_before_g: int) -> None:
-        self.entry, self.terms, self.law, self.rounding = entry, terms, law, rounding
-        self.quota_before_g = quota_before_g
+    def __init__(self, entry: Entry, law: Law, rounding: Rounding, quota_before_g: int, *, others: bool = True) -> None:
+        """`others` : whether the ways that are not open to the line are worked out as well."""
+        self.entry, self.terms, self.law, self.rounding = entry, terms_of(kind_of(entry, law), law), law, rounding
+        self.quota_before_g, self.others = quota_before_g, others
         self.steps: list[Step] = []
 
     def assess(self) -> Assessed:
@@ -146,41 +197,44 @@ class _Line:
             cif_c = 0
         contained_g = self._contained()
         if terms.needs_content and contained_g is None:
-            found = self._refused("N05", f"no assay of {terms.good or 'the content'}")
-            return self._with_range(found, customs_c, cif_c)
+            return self._with_range(self._refused("N05", self._no_assay()), customs_c, cif_c)
         if customs_c > CENTS_MAX or cif_c > CENTS_MAX:
             return self._refused("R19", "above 90 thousand million USD")
         return self._charged(customs_c, cif_c, contained_g or 0)
 
     def _charged(self, customs_c: int, cif_c: int, contained_g: int) -> Assessed:
-        duty_c, code, ways = self._duty(customs_c, contained_g)
-        extras: dict[str, int] = {}
-        codes = [code]
-        for name, reason, words in LAYERS:
-            charge = getattr(self.terms, name)
+        ways = self._ways(customs_c, contained_g)
+        compared_c, tests, between = self._compared(cif_c, contained_g)
+        each = [self._owed(way, customs_c, compared_c, contained_g, between) for way in ways if way.open]
+        owed = next(one for one in each if one.way is _taken(ways))
+        if owed.at_reference_c > CENTS_MAX or compared_c > CENTS_MAX:
+            return self._refused("R19", "above 90 thousand million USD at the reference price")
+        codes = [owed.way.code, *(code for name, code, _ in LAYERS if owed.extras[name]), owed.levy_code, *tests]
+        amounts = {
+            "customs_c": customs_c, "cif_c": cif_c, "contained_g": contained_g, "duty_c": owed.way.amount_c,
+            **{f"{name}_c": amount for name, amount in owed.extras.items()}, "levy_c": owed.levy_c, "total_c": owed.total_c,
+        }  # fmt: skip
+        return Assessed(
+            entry=self.entry, terms=self.terms, steps=(*self.steps, *owed.steps), options=self._options(each, owed, ways),
+            amounts=amounts, reasons=tuple(codes), warnings=self._warnings(ways, owed),
+        )  # fmt: skip
+
+    def _owed(self, way: _Way, customs_c: int, compared_c: int, contained_g: int, between: tuple[Step, ...]) -> _Owed:
+        """What one way comes to: its base duty, the additional duties, the levy on what stands above."""
+        steps, extras = [way.step], {}
+        for name, code, words in LAYERS:
+            charge: Charge | None = getattr(self.terms, name)
             extras[name] = self._amount(charge, customs_c, contained_g) if charge else 0
             if charge:
-                self._step(words, charge, customs_c, contained_g, extras[name], reason)
-            if extras[name]:
-                codes.append(reason)
-        duties = duty_c + sum(extras.values())
-        compared_c, tests = self._compared(cif_c, contained_g)
-        levy_c, levy_code, at_reference, base_c = self._levy(compared_c, duties, contained_g)
-        if at_reference > CENTS_MAX or compared_c > CENTS_MAX:
-            return self._refused("R19", "above 90 thousand million USD at the reference price")
-        codes += [levy_code, *tests]
-        total = duties + levy_c
-        self.steps.append(
-            Step(layer="total", data="", calculation="base duty + additional duties + levy", value=money(total))
+                steps.append(self._step(words, charge, customs_c, contained_g, extras[name], code))
+        levy_c, code, at_reference_c, base_c, below, step = self._levy(
+            compared_c, way.amount_c + sum(extras.values()), contained_g
         )
-        amounts = {
-            "customs_c": customs_c, "cif_c": cif_c, "contained_g": contained_g, "duty_c": duty_c,
-            **{f"{name}_c": amount for name, amount in extras.items()}, "levy_c": levy_c, "total_c": total,
-        }  # fmt: skip
-        options = self._options(ways, customs_c, compared_c, contained_g, sum(extras.values()))
-        return Assessed(
-            entry=self.entry, terms=self.terms, steps=tuple(self.steps), options=options, amounts=amounts,
-            reasons=tuple(codes), warnings=self._warnings(ways, duty_c, at_reference, base_c),
+        total = way.amount_c + sum(extras.values()) + levy_c
+        last = Step(layer="total", data="", calculation="base duty + additional duties + levy", value=money(total))
+        return _Owed(
+            way=way, extras=extras, levy_c=levy_c, levy_code=code, at_reference_c=at_reference_c, base_c=base_c, below=below,
+            steps=(*steps, *between, step, last),
         )  # fmt: skip
 
     # -- value and mass --------------------------------------------------------------------------------------------
@@ -245,7 +299,8 @@ class _Line:
             else:
                 data.append(f"assay {share(part)} {entry.assay_of}")
             calculation = f"{mass(dry)} dry" + (f" x {share(part)} = {mass(pure)}" if part != NANO else "")
-            calculation += f"; x {share(unit)}" if unit != NANO else ""
+            if unit != NANO:
+                calculation += f" {entry.assay_of}; x {share(unit)}, the {self._unit() or 'content'} in it"
             self.steps.append(
                 Step(
                     layer="contained mass",
@@ -256,6 +311,21 @@ class _Line:
             )
         return held
 
+    def _unit(self) -> str:
+        """The substance by which the good is counted."""
+        names = (name for (name, good), held in self.law.substances.items() if good == self.terms.good and held == 1)
+        return next(names, "")
+
+    def _no_assay(self) -> str:
+        """Of what an assay is missing, and which substances may be declared; or which duty asks for it."""
+        terms = self.terms
+        if terms.good:
+            known = sorted(name for name, good in self.law.substances if good == terms.good)
+            return f"no assay of {terms.good}" + (f", by its content of {' or '.join(known)}" if known else "")
+        measured = (terms.mfn, terms.treaty, terms.suspended)
+        charge = next((each for each in measured if each is not None and each.on == CONTAINED), terms.mfn)
+        return f"no assay; the duty is {charge.text}"
+
     # -- duties ----------------------------------------------------------------------------------------------------
 
     def _amount(self, charge: Charge, customs_c: int, contained_g: int) -> int:
@@ -265,38 +335,27 @@ class _Line:
         by_mass = self._round(Decimal(grams) * charge.num / charge.den)
         return {LOWER: min, HIGHER: max}.get(charge.mode, lambda *parts: sum(parts))(by_value, by_mass)
 
-    def _duty(self, customs_c: int, contained_g: int) -> tuple[int, str, list[tuple[str, str, int, str, bool]]]:
-        terms, proof = self.terms, self.entry.proof
+    def _ways(self, customs_c: int, contained_g: int) -> list[_Way]:
+        """The base duty without a preference, then every option to it, in the order in which they are tried."""
+        terms, proof = self.terms, self.terms.kind.proof
+        if terms.quota is not None:
+            return [self._quota(customs_c, contained_g)]
         rule = terms.agreed.origin_rule if terms.agreed is not None else ""
         by = f", rule {rule}" if rule else ""
-        mfn = self._amount(terms.mfn, customs_c, contained_g)
-        ways: list[tuple[str, str, int, str, bool]] = [(terms.mfn.name or "MFN", terms.mfn_code, mfn, "none", True)]
-        if terms.quota is not None:
-            return self._quota(customs_c, contained_g, ways)
-        for name, code, words, condition, is_open in (
-            ("suspended", "D4", "suspension", "none", True),
-            ("treaty", "D2", "preference in force", "proof of origin", proof in ("treaty", "agreement")),
-            (
-                "agreed",
-                "D3",
-                "the agreement's preference",
-                f"proof of origin under the agreement{by}",
-                proof == "agreement",
-            ),
+        found = []
+        for charge, name, code, condition, is_open in (
+            (terms.mfn, terms.mfn.name or "MFN", terms.mfn_code, "none", True),
+            (terms.suspended, "suspension", "D4", "none", True),
+            (terms.treaty, "preference in force", "D2", "proof of origin", proof in PROOFS),
+            (terms.agreed, "the agreement's preference", "D3", f"{AGREED}{by}", proof == "agreement"),
         ):
-            charge: Charge | None = getattr(terms, name)
             if charge is not None:
-                ways.append((words, code, self._amount(charge, customs_c, contained_g), condition, is_open))
-        duty, code, charge = mfn, terms.mfn_code, terms.mfn
-        for way, held in zip(ways[1:], [c for c in (terms.suspended, terms.treaty, terms.agreed) if c], strict=True):
-            if way[4] and way[2] < duty:
-                duty, code, charge = way[2], way[1], held
-        self._step("base duty", charge, customs_c, contained_g, duty, code)
-        return duty, code, ways
+                amount = self._amount(charge, customs_c, contained_g)
+                step = self._step("base duty", charge, customs_c, contained_g, amount, code)
+                found.append(_Way(name=name, code=code, amount_c=amount, condition=condition, open=is_open, step=step))
+        return found
 
-    def _quota(
-        self, customs_c: int, contained_g: int, ways: list[tuple[str, str, int, str, bool]]
-    ) -> tuple[int, str, list[tuple[str, str, int, str, bool]]]:
+    def _quota(self, customs_c: int, contained_g: int) -> _Way:
         """The agreement's quota: the part of the line within it by mass, to six digits, at one rate, the rest at the other."""
         terms = self.terms
         assert terms.quota is not None
@@ -312,20 +371,18 @@ class _Line:
         if terms.mfn.num and terms.mfn.mode == SUM:  # the quota's rates take the place of the rate alone
             beside = self._amount(replace(terms.mfn, rate=0), customs_c, contained_g)
             duty, calculation = duty + beside, f"{calculation}; and {money(beside)} by mass, of {terms.mfn.text}"
-        self.steps.append(
-            Step(
-                layer="base duty",
-                data=f"quota {terms.quota_name}: {mass(left)} left of {mass(terms.quota)}",
-                calculation=calculation,
-                value=money(duty),
-                code=code,
-                article=terms.agreed.source,
-            )
+        step = Step(
+            layer="base duty",
+            data=f"quota {terms.quota_name}: {mass(left)} left of {mass(terms.quota_whole)}",
+            calculation=calculation,
+            value=money(duty),
+            code=code,
+            article=terms.agreed.source,
         )
-        ways[0] = (f"quota {terms.quota_name}", code, duty, "none", True)
-        return duty, code, ways
+        name = f"quota {terms.quota_name}"
+        return _Way(name=name, code=code, amount_c=duty, condition="none", open=True, step=step)
 
-    def _step(self, layer: str, charge: Charge, customs_c: int, contained_g: int, amount: int, code: str) -> None:
+    def _step(self, layer: str, charge: Charge, customs_c: int, contained_g: int, amount: int, code: str) -> Step:
         parts = []
         if charge.rate or not charge.num:
             parts.append(f"{share(charge.rate)} x {plain(customs_c)}")
@@ -336,36 +393,33 @@ class _Line:
         joined = {LOWER: "the lower of ", HIGHER: "the higher of "}.get(charge.mode, "")
         calculation = joined + (" and " if joined else " + ").join(parts)
         data = f"{charge.name}: {charge.text}" if charge.name else charge.text
-        self.steps.append(
-            Step(layer=layer, data=data, calculation=calculation, value=money(amount), code=code, article=charge.source)
+        return Step(
+            layer=layer, data=data, calculation=calculation, value=money(amount), code=code, article=charge.source
         )
 
     # -- levy ------------------------------------------------------------------------------------------------------
 
-    def _compared(self, cif_c: int, contained_g: int) -> tuple[int, list[str]]:
-        """The price that is compared with the reference: the declared one, or that of the next method; with the reasons."""
+    def _compared(self, cif_c: int, contained_g: int) -> tuple[int, list[str], tuple[Step, ...]]:
+        """The price that is compared with the reference: the declared one, or that of the next method; reasons and working."""
         test = self.terms.tested
         codes = ["P3"] if self._off_grade() else []
         if test.within is None:
-            return cif_c, codes
+            return cif_c, codes, ()
         values = [self._worth(contained_g, value) for value in test.values]
         taken = any(close(cif_c, value, test.within) for value in values)
         assert test.next_value is not None
         compared = cif_c if taken else self._worth(contained_g, test.next_value)
         code = "P1" if taken else "P2"
-        self.steps.append(
-            Step(
-                layer="related parties",
-                data=f"price {plain(cif_c)} cif; test values {', '.join(map(plain, values))}; {test.next_text}",
-                calculation=f"within {Decimal(test.within) / 100:f}% of a test value"
-                if taken
-                else "within none: the next method",
-                value=money(compared),
-                code=code,
-                article=test.related_article,
-            )
+        within = f"within {Decimal(test.within) / 100:f}% of a test value"
+        step = Step(
+            layer="related parties",
+            data=f"price {plain(cif_c)} cif; test values {', '.join(map(plain, values))}; {test.next_text}",
+            calculation=within if taken else f"not {within}: the next method",
+            value=money(compared),
+            code=code,
+            article=test.related_article,
         )
-        return compared, [*codes, code]
+        return compared, [*codes, code], (step,)
 
     def _worth(self, contained_g: int, value: int) -> int:
         return self._round(Decimal(contained_g) * value / 10**6)
@@ -380,46 +434,42 @@ class _Line:
         less = self._round(Decimal(abs(test.grade - held)) * test.grade_point / POINT)
         return less if held < test.grade else -less
 
-    def _levy(self, cif_c: int, duties_c: int, contained_g: int, *, silent: bool = False) -> tuple[int, str, int, int]:
-        """Phase * max(0, contained mass * reference - base), rounded once; with the value at the reference and the base."""
+    def _levy(self, cif_c: int, duties_c: int, contained_g: int) -> tuple[int, str, int, int, bool, Step]:
+        """Phase * max(0, contained mass * reference - base), rounded once; its reason, the value at the reference, the base,
+        whether the price is below, and the working."""
         terms = self.terms
         base_c = cif_c if terms.on_cif else cif_c + duties_c
         quoted = terms.reference if terms.reference is not None else terms.least
-        price = max(0, quoted - self._off_grade()) if quoted is not None else None
-        if price is None:
-            if not silent:
-                self.steps.append(
-                    Step(
-                        layer="levy",
-                        data=terms.said or REASONS[terms.levy_reason].text,
-                        calculation="",
-                        value=money(0),
-                        code=terms.levy_reason,
-                        article=terms.article,
-                    )
-                )
-            return 0, terms.levy_reason, 0, base_c
+        if quoted is None:
+            said = terms.said or REASONS[terms.levy_reason].text + (f" ({terms.clause})" if terms.clause else "")
+            step = Step(
+                layer="levy", data=said, calculation="", value=money(0), code=terms.levy_reason, article=terms.article
+            )
+            return 0, terms.levy_reason, 0, base_c, False, step
+        price = max(0, quoted - self._off_grade())
         at_reference = Decimal(contained_g) * price / 10**6
         gap = max(NOUGHT, at_reference - base_c)
+        product = f"{mass(contained_g)} x {plain(price)}"
         if terms.reference is None:
             code, levy = terms.levy_reason, 0
+            apart = f"the base is {plain(self._round(gap))} below" if gap else "the base is not below"
+            calculation = f"{product} = {plain(self._round(at_reference))}; {apart}, and nothing is charged"
         else:
             code, levy = ("L1" if gap > 0 else "L2"), self._round(EXACT.multiply(gap, Decimal(terms.phase)) / NANO)
-        if not silent:
-            basis = "cif" if terms.on_cif else "landed, duties paid"
             phase = f"{share(terms.phase)} x " if terms.phase != NANO else ""
-            self.steps.append(
-                Step(
-                    layer="levy",
-                    data=f"reference {self._reference(price)} USD/t, base {plain(base_c)} ({basis}), {terms.clause}"
-                    + (f"; {terms.said}" if terms.said else ""),
-                    calculation=f"{phase}max(0, {mass(contained_g)} x {plain(price)} - {plain(base_c)})",
-                    value=money(levy),
-                    code=code,
-                    article=terms.article,
-                )
-            )
-        return levy, code, int(at_reference), base_c
+            calculation = f"{phase}max(0, {product} - {plain(base_c)})"
+        basis = "cif" if terms.on_cif else "landed, duties paid"
+        per = f"USD/t {self._unit()}".rstrip()
+        step = Step(
+            layer="levy",
+            data=f"reference {self._reference(price)} {per}, base {plain(base_c)} ({basis}), {terms.clause}"
+            + (f"; {terms.said}" if terms.said else ""),
+            calculation=calculation,
+            value=money(levy),
+            code=code,
+            article=terms.article,
+        )
+        return levy, code, int(at_reference), base_c, gap > 0, step
 
     def _reference(self, price: int) -> str:
         """The reference price of the line, with what it was quoted at where the goods are of another grade."""
@@ -440,50 +490,60 @@ class _Line:
         ends = []
         for content in (min(known), max(known)):
             held = self._round(Decimal(self.entry.net_g) * (NANO - self.entry.moisture_n) / NANO * content)
-            duties = self._amount(terms.mfn, customs_c, held)
-            duties += sum(
-                self._amount(charge, customs_c, held) for name, _, _ in LAYERS if (charge := getattr(terms, name))
-            )
-            ends.append(self._levy(cif_c, duties, held, silent=True)[0])
+            compared_c, _, between = self._compared(cif_c, held)
+            way = _taken(self._ways(customs_c, held))
+            ends.append(self._owed(way, customs_c, compared_c, held, between).levy_c)
         return replace(found, levy_range_c=(min(ends), max(ends)))
 
     # -- what stands beside the amounts ----------------------------------------------------------------------------
 
-    def _options(
-        self, ways: list[tuple[str, str, int, str, bool]], customs_c: int, cif_c: int, contained_g: int, extras_c: int
-    ) -> tuple[Option, ...]:
-        found = []
-        for name, _, duty, condition, is_open in ways:
-            levy = self._levy(cif_c, duty + extras_c, contained_g, silent=True)[0]
-            found.append(
-                Option(name=name, duty_c=duty, total_c=duty + extras_c + levy, condition=condition, open=is_open)
+    def _options(self, each: list[_Owed], taken: _Owed, ways: list[_Way]) -> tuple[Option, ...]:
+        """Every lawful way, the cheapest first. One that asks for a proof is worked out as if it had been presented."""
+        found = [
+            Option(
+                name=owed.way.name, duty_c=owed.way.amount_c, total_c=owed.total_c, condition=owed.way.condition, open=True,
+                charged=owed is taken, steps=owed.steps,
             )
-        return tuple(sorted(found, key=lambda option: (option.total_c, not option.open, option.name)))
+            for owed in each
+        ]  # fmt: skip
+        if self.others:
+            asked = {way.name: "treaty" if way.code == "D2" else "agreement" for way in ways if not way.open}
+            for proof in dict.fromkeys(asked.values()):
+                options = self._proven(proof)
+                found += [option for option in options if asked.get(option.name) == proof]
+            if self.terms.unproven and "agreement" not in asked.values():
+                cheapest = self._proven("agreement")[:1]
+                found += [replace(option, name="origin in a party, proven", condition=AGREED) for option in cheapest]
+        return tuple(
+            sorted(found, key=lambda option: (option.total_c, not option.open, not option.charged, option.name))
+        )
 
-    def _warnings(
-        self, ways: list[tuple[str, str, int, str, bool]], duty_c: int, at_reference: int, base_c: int
-    ) -> tuple[str, ...]:
+    def _proven(self, proof: str) -> list[Option]:
+        """The ways that would be open with a proof that was not presented."""
+        entry = replace(self.entry, proof=proof, proof_lapsed=False)
+        found = _Line(entry, self.law, self.rounding, self.quota_before_g, others=False).assess()
+        return [replace(option, open=False, charged=False) for option in found.options]
+
+    def _warnings(self, ways: list[_Way], owed: _Owed) -> tuple[str, ...]:
         entry, terms = self.entry, self.terms
         flags = (
             ("W3", entry.proof_lapsed),
-            ("W4", terms.reference is not None and base_c * 2 < at_reference),
-            ("W5", terms.least is not None and self._below(at_reference, base_c)),
-            ("W9", terms.quota is None and any(way[2] < duty_c for way in ways if not way[4])),
+            ("W4", terms.reference is not None and owed.base_c * 2 < owed.at_reference_c),
+            ("W5", terms.least is not None and owed.below),
+            ("W9", any(way.amount_c < owed.way.amount_c for way in ways if not way.open)),
         )
         return (*terms.warnings, *(code for code, flag in flags if flag))
-
-    def _below(self, at_reference: int, base_c: int) -> bool:
-        return at_reference >= base_c and self.terms.least is not None and at_reference > 0 and self._gap_left(base_c)
-
-    def _gap_left(self, base_c: int) -> bool:
-        contained = self._contained(self.entry.assay_n) or 0
-        return Decimal(contained) * max(0, (self.terms.least or 0) - self._off_grade()) / 10**6 > base_c
 
     def _refused(self, code: str, about: str) -> Assessed:
         return Assessed(entry=self.entry, terms=self.terms, refusal=code, about=about, steps=tuple(self.steps))
 
     def _round(self, exact: Decimal) -> int:
         return int(exact.quantize(ONE, MODES[self.rounding], context=EXACT))
+
+
+def _taken(ways: list[_Way]) -> _Way:
+    """The way that is charged: of those that are open the lowest, of equal ones the first."""
+    return min((way for way in ways if way.open), key=lambda way: way.amount_c)
 
 
 def money(cents: int, currency: str = "USD") -> str:

@@ -54,9 +54,13 @@ _ALL = (
     Reason("W5", "warning", "the price is below the minimum import price: the entry is not admissible at it", "show a price at or above it", "importer"),
     Reason("W6", "warning", "an ex-works price leaves out the way to the port", "state the costs to the port of export", "seller"),
     Reason("W7", "warning", "a duty known to be in force on the day is not in the tariff", "add it by hand", "customs"),
-    Reason("W8", "warning", "the quota's earlier use is not known and was taken as none", "state the tonnes used before", "customs"),
+    Reason("W8", "warning", "the quota's earlier use is not known and was taken as none", "state the tonnes used before with --quota-used FILE", "customs"),
     Reason("W9", "warning", "a preference is to be had with a proof of origin that was not presented", "present the proof", "importer"),
     Reason("W10", "warning", "no assay is declared: the levy rests on the content that the clause sets for the line", "present an assay", "laboratory"),
+    Reason("W11", "warning", "goods that are declared to originate in a party pay as goods from outside: no proof of origin that counts was presented", "present the proof of origin under the agreement", "importer"),
+    Reason("W12", "warning", "a price delivered at place holds the way on from the port, which was not taken off", "state the price without it", "seller"),
+    Reason("W13", "warning", "the clause takes a published reference price, and none for the day is at hand: its own was taken", "bring the publications with --reference DIR", "customs"),
+    Reason("W14", "warning", "a proof under the agreement came with an origin that is no party to it, and was not counted", "correct the origin or the proof", "importer"),
     # what cannot be assessed, and who can mend it
     Reason("R01", "refusal", "the row cannot be read", "UTF-8, one value for each column", "declarant"),
     Reason("R02", "refusal", "the line has no id", "give each line an id of its own", "declarant"),
@@ -97,6 +101,7 @@ _ALL = (
     Reason("N14", "refusal", "two clauses ask for a reference price on the same goods", "assess by hand", "customs"),
     Reason("N16", "refusal", "origin in a party is declared and not proven", "present the proof, or declare that none will be (proof: none)", "importer or exporter"),
     Reason("N17", "refusal", "buyer and seller are related, and nothing is at hand to test the price by: no levy can be told", "a test value (article 1.2(b)) with --values FILE, or customs' finding on the circumstances of the sale (related: E)", "importer"),
+    Reason("N18", "refusal", "the schedule has no rate for the day", "bring the measures of the day with --tariff FILE", "customs of the importer"),
     Reason("N15", "refusal", "the importer is the country of origin's own union: no border is crossed", "no entry is due", "declarant"),
 )  # fmt: skip
 

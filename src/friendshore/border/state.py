@@ -6,12 +6,12 @@ state. What the agreement's clauses are called is handed in; leaving out what is
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from friendshore.border.side_file import rows
 from friendshore.errors import InputRefused, Place, Problem, did_you_mean
 
 COLUMNS = ("clause", "state", "from", "until", "decision")
@@ -69,24 +69,8 @@ def read(file: Path, guards: Mapping[str, Guard], clauses: Iterable[str]) -> tup
     InputRefused   unknown clauses, states and days, an action longer than its safeguard allows or on a day on which it
         cannot be invoked, two decisions on one clause that overlap; all at once, each at its line
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputRefused.because("unreadable", f"{file.name} cannot be read: {error}", path="--state") from None
-    lines = text.splitlines()
-    rows = csv.DictReader(lines)
-    head = [name.strip() for name in rows.fieldnames or ()]
-    place = Place(str(file), 1, 1, lines[0] if lines else "")
-    if wrong := [name for name in head if name not in COLUMNS]:
-        hint = did_you_mean(wrong[0], COLUMNS) or f"the columns are {', '.join(COLUMNS)}"
-        raise InputRefused([Problem("unknown-field", f"no column is called {wrong[0]!r}", place, hint=hint)])
-    if missing := [name for name in COLUMNS[:3] if name not in head]:
-        hint = f"the columns are {', '.join(COLUMNS)}"
-        raise InputRefused([Problem("missing-field", f"{file.name} lacks {', '.join(missing)}", place, hint=hint)])
     known, problems, found = frozenset(clauses), list[Problem](), list[tuple[State, Place]]()
-    for row in rows:
-        cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
-        where = Place(str(file), rows.line_num, 1, lines[rows.line_num - 1])
+    for cells, where in rows(file, COLUMNS, COLUMNS[:3], option="--state"):
         wrongs = _wrong(cells, guards, known)
         problems += [Problem(code, message, where, path, hint) for code, message, path, hint in wrongs]
         if not wrongs:

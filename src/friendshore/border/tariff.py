@@ -7,18 +7,21 @@ Reading publishers' files is left to `published`, charging to the rule.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from friendshore.border.expression import Expression, parse
-from friendshore.errors import InputRefused, Place, Problem
+from friendshore.border.side_file import rows
+from friendshore.errors import InputRefused, Problem, did_you_mean
 
 SHIPPED = Path(__file__).parent / "data"
 COLUMNS = ("territory", "line", "kind", "name", "origins", "rate", "inherits", "starts", "ends", "source", "note")
 KINDS = ("mfn", "column2", "preference", "suspension", "section_301", "section_232", "section_122", "gap")
+_CODE, _LINE = re.compile(r"[A-Z]{3}"), re.compile(r"[0-9]{4,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,13 @@ class Measure:
         """The rate read, None where it cannot be."""
         return _parsed(self.rate)
 
+    def in_force(self, day: date) -> bool:
+        """Whether it is in force on a day, from its first to its last."""
+        return (self.starts is None or self.starts <= day) and (self.ends is None or day <= self.ends)
+
     def holds(self, day: date, origin: str) -> bool:
         """Whether it applies to goods of an origin on a day."""
-        begun = self.starts is None or self.starts <= day
-        return begun and (self.ends is None or day <= self.ends) and (not self.origins or origin in self.origins)
+        return self.in_force(day) and (not self.origins or origin in self.origins)
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,27 @@ class Tariff:
                 found.extend(self.measures.get((territory, line[:digits]), ()))
         return tuple(found)
 
-    def below(self, territory: str, line: str) -> tuple[Measure, ...]:
-        """The MFN measures of the longer lines under a code."""
-        return tuple(
-            measure
-            for (where, digits), measures in self.measures.items()
-            if where == territory and digits.startswith(line) and len(digits) > len(line)
-            for measure in measures
-            if measure.kind == "mfn"
-        )
+    def below(self, territory: str, line: str) -> tuple[str, ...]:
+        """The longer lines under a code that have a rate of their own, in order."""
+        return tuple(each for each in self._lines.get(territory, ()) if each.startswith(line) and len(each) > len(line))
+
+    def near(self, territory: str, line: str, number: int = 6) -> tuple[str, ...]:
+        """Lines that are written most like a code which the schedule does not have: of its subheading, else of its heading; the nearest, in order."""
+        for digits in range(min(6, len(line) - 1), 3, -1):
+            same = [each for each in self._lines.get(territory, ()) if each.startswith(line[:digits])]
+            if same:
+                apart = {each: abs(int(each.ljust(10, "0")) - int(line.ljust(10, "0"))) for each in same}
+                return tuple(sorted(sorted(same, key=lambda each: (apart[each], each))[:number]))
+        return ()
+
+    @cached_property
+    def _lines(self) -> dict[str, tuple[str, ...]]:
+        """The lines of every territory that have an MFN rate, in order."""
+        found: dict[str, list[str]] = {}
+        for (territory, line), measures in self.measures.items():
+            if any(each.kind == "mfn" for each in measures):
+                found.setdefault(territory, []).append(line)
+        return {territory: tuple(sorted(lines)) for territory, lines in found.items()}
 
 
 def gather(measures: Iterable[Measure]) -> Tariff:
@@ -120,17 +138,11 @@ def read(file: Path) -> list[Measure]:
     """
     problems: list[Problem] = []
     found: list[Measure] = []
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text)
-        missing = [column for column in COLUMNS[:6] if column not in (rows.fieldnames or ())]
-        if missing:
-            hint = f"the columns are {', '.join(COLUMNS)}"
-            raise InputRefused.because("tariff-columns", f"{file.name} lacks {', '.join(missing)}", hint=hint)
-        for number, row in enumerate(rows, start=2):
-            try:
-                found.append(_measure(row))
-            except ValueError as error:
-                problems.append(Problem("tariff-row", str(error), Place(str(file), number, 1)))
+    for cells, place in rows(file, COLUMNS, COLUMNS[:6], option="--tariff"):
+        wrong = list(_wrong(cells))
+        problems += [Problem("tariff-row", message, place, column, hint) for column, message, hint in wrong]
+        if not wrong:
+            found.append(_measure(cells))
     if problems:
         raise InputRefused(problems)
     return found
@@ -139,12 +151,12 @@ def read(file: Path) -> list[Measure]:
 def write(measures: Iterable[Measure], file: Path) -> None:
     """Measures as a CSV file in our schema."""
     with file.open("w", encoding="utf-8", newline="") as text:
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(COLUMNS)
+        out = csv.writer(text, lineterminator="\n")
+        out.writerow(COLUMNS)
         for each in measures:
             origins = "+".join(sorted(each.origins))
             days = [day.isoformat() if day else "" for day in (each.starts, each.ends)]
-            rows.writerow(
+            out.writerow(
                 [
                     each.territory,
                     each.line,
@@ -170,22 +182,43 @@ def _parsed(rate: str) -> Expression | None:
     return parse(rate)
 
 
-def _measure(row: Mapping[str, str | None]) -> Measure:
-    cells = {key: (row.get(key) or "").strip() for key in COLUMNS}
+def _wrong(cells: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with the cells of a measure: column, message, what to do. A rate that cannot be read is for its use to refuse."""
+    if not _CODE.fullmatch(cells["territory"]):
+        yield "territory", f"{cells['territory']!r} is no territory", "three letters, such as USA, or EUN for the Union"
     if cells["kind"] not in KINDS:
-        raise ValueError(f"{cells['kind']!r} is no kind of measure; one of {', '.join(KINDS)}")
-    if not cells["line"].isdigit() and (cells["line"] or cells["kind"] != "gap"):
-        raise ValueError(f"{cells['line']!r} is no tariff line; digits alone, such as 28469080")
+        hint = did_you_mean(cells["kind"], KINDS) or f"one of {', '.join(KINDS)}"
+        yield "kind", f"{cells['kind']!r} is no kind of measure", hint
+    if not _LINE.fullmatch(cells["line"]) and (cells["line"] or cells["kind"] != "gap"):
+        yield "line", f"{cells['line']!r} is no tariff line", "four to ten digits alone, such as 28469080"
+    if strange := [each for each in cells["origins"].split("+") if each and not _CODE.fullmatch(each)]:
+        yield (
+            "origins",
+            f"{strange[0]!r} is no origin",
+            "codes of three letters joined by +, such as CHN+RUS; nothing for all",
+        )
+    days = {}
+    for column in ("starts", "ends"):
+        try:
+            days[column] = _day(cells[column])
+        except ValueError:
+            yield column, f"{cells[column]!r} is no day", "such as 2027-03-14; nothing where it is open"
+    if (first := days.get("starts")) and (last := days.get("ends")) and last < first:
+        yield "ends", f"ends {last}, before it starts {first}", "a last day that is not before the first"
+
+
+def _day(text: str) -> date | None:
+    """A day, none where there is nothing."""
+    if text and len(text) != 10:
+        raise ValueError(text)
+    return date.fromisoformat(text) if text else None
+
+
+def _measure(cells: Mapping[str, str]) -> Measure:
+    same = ("territory", "line", "kind", "name", "rate", "inherits", "source", "note")
     return Measure(
-        territory=cells["territory"],
-        line=cells["line"],
-        kind=cells["kind"],
-        name=cells["name"],
         origins=frozenset(filter(None, cells["origins"].split("+"))),
-        rate=cells["rate"],
-        inherits=cells["inherits"],
-        starts=date.fromisoformat(cells["starts"]) if cells["starts"] else None,
-        ends=date.fromisoformat(cells["ends"]) if cells["ends"] else None,
-        source=cells["source"],
-        note=cells["note"],
+        starts=_day(cells["starts"]),
+        ends=_day(cells["ends"]),
+        **{name: cells[name] for name in same},
     )

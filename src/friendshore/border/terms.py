@@ -14,8 +14,10 @@ from math import gcd
 
 from friendshore.border.declared_price import UNTESTED, PriceTest, Tested, Value, tested
 from friendshore.border.expression import Expression
+from friendshore.border.quota_use import name_of
+from friendshore.border.rates import DOLLAR, Rate, Rates
 from friendshore.border.scaled import NANO, fits
-from friendshore.border.tariff import Measure, Tariff
+from friendshore.border.tariff import KINDS, Measure, Tariff
 from friendshore.faces import Content, Duty, PriceGap
 
 ONE, NOUGHT = Decimal(1), Decimal(0)
@@ -24,6 +26,7 @@ SCHEDULE_DAYS = timedelta(days=366)  # a schedule is a year's; used beyond, it s
 RATE_MAX = Decimal(9)  # 900 per cent; what is charged beyond is probably a slip
 NO_MASS, NET_MASS, CONTAINED = 0, 1, 2
 SUM, LOWER, HIGHER = 0, 1, 2
+PROOFS = ("treaty", "agreement")  # that a preference in force takes; the agreement's own takes the latter alone
 EXTRAS = ("section_301", "section_232", "section_122", "surcharge")
 OTHER = "other"  # a good that no clause reaches
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell begins that a spreadsheet would run
@@ -69,6 +72,19 @@ class Charge:
     source: str = ""
     origin_rule: str = ""
 
+    @property
+    def free(self) -> bool:
+        """Whether it charges nothing."""
+        return not self.rate and not self.num
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a measure cannot be charged on a kind of line: the code of the refusal, and about what."""
+
+    code: str
+    about: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -92,7 +108,11 @@ class Terms:
     least : the minimum import price, cents per contained tonne, none where there is none
     said : what the levy's working should tell besides: a decision that suspends it, where its reference was published
     tested : the grade and the test values that the declared price is compared by
-    quota, rate_beyond, quota_name : grams a year at the agreement's rate, and the rate beyond
+    unpublished : whether the reference price should have been published and was not
+    misplaced : whether a proof under the agreement came with an origin that is no party, and was not counted
+    unproven : whether a clause would have spared the goods, had their origin in a party been proven
+    quota, rate_beyond, quota_name : grams that are left of the year's at the agreement's rate, and the rate beyond
+    quota_whole, quota_booked : grams of the whole year, and whether its earlier use is known
     """
 
     kind: Kind
@@ -131,6 +151,11 @@ class Terms:
     quota: int | None = None
     rate_beyond: int = 0
     quota_name: str = ""
+    quota_whole: int = 0
+    quota_booked: bool = False
+    unpublished: bool = False
+    unproven: bool = False
+    misplaced: bool = False
     schedule_of_another_day: bool = False
     gap: bool = False
 
@@ -142,8 +167,12 @@ class Terms:
             ("W2", self.kind.related == "Y"),
             ("W6", self.kind.delivery == "EXW"),
             ("W7", self.gap),
-            ("W8", self.quota is not None),
+            ("W8", self.quota is not None and not self.quota_booked),
             ("W10", bool(self.default_text) and self.default_content is not None),
+            ("W11", self.unproven),
+            ("W12", DELIVERY.get(self.kind.delivery) == DELIVERY["DAP"]),
+            ("W13", self.unpublished),
+            ("W14", self.misplaced),
         )
         return tuple(code for code, flag in flags if flag)
 
@@ -165,7 +194,9 @@ class Law:
     duties, floors : day -> the agreement's duties and its price gaps (of which a minimum import price makes no duty)
     paused : day -> duties that do not apply although their clause is in force, and by whose decision
     published : day -> clause -> where its reference price was published
+    unpublished : day -> the clauses that take a published price, and for which there is none
     contents : clause of a minimum import price -> what it takes goods without an assay to hold
+    articles : clause -> its article, for those that make no duty
     parties : day -> the countries bound by the agreement
     unions : country -> the customs union that it belongs to
     fob : territories that value at fob
@@ -174,9 +205,10 @@ class Law:
     codes : HS6 -> the goods that trade under it
     substances : (substance, good) -> tonnes of the good's unit per tonne of substance
     gross : goods measured as they are shipped, whose content is one
-    rates : currency -> (day, USD for one unit) in order of days
+    rates : currency -> its rates in order of days
     price_tests : clause -> the grade its reference price is quoted for, and how it takes prices between related parties
     values : test values for such prices
+    quota_used : quota by its name -> grams that came in before the entries
     as_of : a day whose law is applied to all lines; none for each line's own
     """
 
@@ -188,7 +220,9 @@ class Law:
     floors: Callable[[date], tuple[PriceGap, ...]] = lambda day: ()
     paused: Callable[[date], tuple[tuple[Duty, str], ...]] = lambda day: ()
     published: Callable[[date], Mapping[str, str]] = lambda day: {}
+    unpublished: Callable[[date], frozenset[str]] = lambda day: frozenset()
     contents: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
+    articles: Mapping[str, str] = field(default_factory=dict)
     parties: Callable[[date], frozenset[str]] = lambda day: frozenset()
     unions: Mapping[str, str] = field(default_factory=dict)
     fob: frozenset[str] = frozenset()
@@ -196,9 +230,10 @@ class Law:
     goods: frozenset[str] = frozenset()
     substances: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     gross: frozenset[str] = frozenset()
-    rates: Mapping[str, tuple[tuple[date, Decimal], ...]] = field(default_factory=dict)
+    rates: Rates = field(default_factory=dict)
     price_tests: Mapping[str, PriceTest] = field(default_factory=dict)
     values: tuple[Value, ...] = ()
+    quota_used: Mapping[str, int] = field(default_factory=dict)
     as_of: date | None = None
 
     def day(self, entered: date) -> date:
@@ -209,20 +244,23 @@ class Law:
         """The customs territory that a country belongs to."""
         return self.unions.get(country, country)
 
-    def usd(self, currency: str, day: date) -> Decimal | None:
-        """USD for one unit of a currency: the last rate published on or before the day, a month old at most."""
+    def rate(self, currency: str, day: date) -> Rate | None:
+        """The last rate of a currency published on or before the day, a month old at most."""
         if currency == "USD":
-            return ONE
-        held = [(since, usd) for since, usd in self.rates.get(currency, ()) if since <= day]
-        if not held or day - held[-1][0] > timedelta(days=RATE_DAYS):
-            return None
-        return held[-1][1]
+            return DOLLAR
+        held = [rate for rate in self.rates.get(currency, ()) if rate.day <= day]
+        return held[-1] if held and day - held[-1].day <= timedelta(days=RATE_DAYS) else None
+
+    def usd(self, currency: str, day: date) -> Decimal | None:
+        """USD for one unit of a currency on a day."""
+        rate = self.rate(currency, day)
+        return rate.usd if rate else None
 
 
 def terms_of(kind: Kind, law: Law) -> Terms:
     """The terms of a kind of line, or the first thing that is missing."""
     terms = Terms(kind=cleaned(kind), declared=kind)
-    for step in (_words, _border, _currency, _schedule, _good, _agreement, _content, _price_test):
+    for step in (_words, _border, _proof, _currency, _schedule, _good, _agreement, _content, _price_test):
         terms = step(terms, law)
         if terms.refusal:
             return terms
@@ -294,86 +332,145 @@ def _border(terms: Terms, law: Law) -> Terms:
     return terms
 
 
+def _proof(terms: Terms, law: Law) -> Terms:
+    """A proof under the agreement says nothing of goods whose declared origin is no party to it."""
+    kind = terms.kind
+    parties = law.parties(kind.day)
+    if kind.proof != "agreement" or not parties or kind.origin in parties:
+        return terms
+    return replace(terms, kind=replace(kind, proof="none"), misplaced=True)
+
+
 def _currency(terms: Terms, law: Law) -> Terms:
     kind = terms.kind
-    if (usd := law.usd(kind.currency, kind.day)) is None:
+    if (rate := law.rate(kind.currency, kind.day)) is None:
         return _refuse(terms, "N08", f"no rate of {kind.currency} on {kind.day} or in the month before")
-    num, den = ratio(usd)
-    return replace(
-        terms, fx_num=num, fx_den=den, fx_text="" if usd == 1 else f"{usd.normalize():f} USD per {kind.currency}"
-    )
+    num, den = ratio(rate.usd)
+    return replace(terms, fx_num=num, fx_den=den, fx_text=rate.words(kind.currency))
 
 
 def _schedule(terms: Terms, law: Law) -> Terms:
     """The base duty, the options to it, and the additional duties of the territory."""
-    kind = terms.kind
+    kind, codes = terms.kind, {terms.kind.origin, law.territory(terms.kind.origin)}
     measures = law.tariff.on(terms.territory, kind.hs)
-    codes = {kind.origin, law.territory(kind.origin)}
-    mfn = next((each for each in measures if each.kind == "mfn"), None)
-    if mfn is None:
+    if not any(each.kind == "mfn" for each in measures):
         below = law.tariff.below(terms.territory, kind.hs)
-        rates = {each.rate for each in below}
         if not below:
-            return _refuse(terms, "N02", f"{terms.territory} has no line {kind.hs}")
-        if len(rates) > 1:
-            some = ", ".join(sorted(each.line for each in below)[:4])
-            return _refuse(terms, "N13", f"{kind.hs} holds lines of different rates: {some}")
-        mfn = below[0]
-        measures = (*measures, *law.tariff.on(terms.territory, mfn.line))
-    # 9903.91 and the like are dated; a schedule is one publication, used for other days with a warning
-    column_2 = next((each for each in measures if each.kind == "column2" and kind.origin in each.origins), None)
+            return _refuse(terms, "N02", _no_line(terms, law))
+        under = [law.tariff.on(terms.territory, line) for line in below]
+        if len({_what_applies(each, codes) for each in under}) > 1:
+            return _refuse(terms, "N13", f"{kind.hs} holds lines of different rates: {', '.join(below[:4])}")
+        measures = under[0]
+    mfn = _of_the_day([each for each in measures if each.kind == "mfn"], kind.day)
+    if mfn is None:
+        ended = next(each for each in measures if each.kind == "mfn")
+        return _refuse(terms, "N18", f"line {ended.line}: {ended.rate} ended on {ended.ends}")
+    # a schedule is one publication: where it is used for an earlier day, all of it is read as on its first
+    day = kind.day if mfn.starts is None else max(kind.day, mfn.starts)
+    read = [each for each in measures if each.in_force(day) and (not each.origins or codes & each.origins)]
+    column_2 = next((each for each in read if each.kind == "column2"), None)
     base = column_2 or mfn
-    if (charge := _charge(base, terms, law)) is None:
-        return _refuse(terms, "N03", f"line {base.line}: {base.rate}")
-    if isinstance(charge, str):
-        return _refuse(terms, "N09", f"line {base.line}: {base.rate} {charge}")
+    charge = _charge(base, terms, law)
+    if isinstance(charge, Unread):
+        return _refuse(terms, charge.code, charge.about)
     found = replace(
         terms,
         mfn=charge,
         mfn_code="D9" if column_2 else "D1",
-        schedule_of_another_day=base.starts is not None and not base.starts <= kind.day <= base.starts + SCHEDULE_DAYS,
+        schedule_of_another_day=_of_another_day(mfn, kind.day),
         gap=any(each.kind == "gap" and each.holds(kind.day, kind.origin) for each in measures),
     )
-    treaties = [each for each in measures if each.kind == "preference" and codes & each.origins and column_2 is None]
-    found = replace(
-        found,
-        treaty=_best(treaties, terms, law),
-        suspended=_best(
-            [each for each in measures if each.kind == "suspension" and each.holds(kind.day, kind.origin)], terms, law
-        ),
-    )
-    for layer in ("section_301", "section_232", "section_122"):
-        held = [each for each in measures if each.kind == layer and each.holds(kind.day, kind.origin)]
-        if held and (extra := _charge(held[0], terms, law)) is not None and not isinstance(extra, str):
-            found = replace(found, **{layer: extra})  # type: ignore[arg-type]
+    treaty = _least((each for each in read if each.kind == "preference" and column_2 is None), terms, law)
+    suspended = _least((each for each in read if each.kind == "suspension"), terms, law)
+    extras = [each for each in measures if each.in_force(kind.day) and (not each.origins or codes & each.origins)]
+    on_top = {layer: _only(_closest(extras, layer), terms, law) for layer in EXTRAS if layer in KINDS}
+    # what cannot be read is refused wherever it could count; a preference that nobody claims does not
+    asked = [*on_top.values(), *([] if charge.free else [suspended, treaty if kind.proof in PROOFS else None])]
+    if unread := next((each for each in asked if isinstance(each, Unread)), None):
+        return _refuse(terms, unread.code, unread.about)
+    options = {"treaty": treaty, "suspended": suspended} | on_top
+    for name, option in options.items():
+        if isinstance(option, Charge):
+            found = replace(found, **{name: option})  # type: ignore[arg-type]
     return found
 
 
-def _best(measures: Iterable[Measure], terms: Terms, law: Law) -> Charge | None:
+def _no_line(terms: Terms, law: Law) -> str:
+    """That a schedule has no such line, with the lines of it that are written most like it."""
+    near = law.tariff.near(terms.territory, terms.kind.hs)
+    said = f"{terms.territory} has no line {terms.kind.hs}"
+    if not near:
+        return f"{said}, nor any of heading {terms.kind.hs[:4]}: what ships are mineral headings"
+    return f"{said}; near it are {', '.join(near)}"
+
+
+def _what_applies(measures: Iterable[Measure], codes: set[str]) -> frozenset[tuple[object, ...]]:
+    """What a line owes, for goods of an origin: two lines of which this is the same are charged alike."""
+    return frozenset(
+        (each.kind, each.rate, each.starts, each.ends) for each in measures if not each.origins or codes & each.origins
+    )
+
+
+def _of_the_day(measures: Iterable[Measure], day: date) -> Measure | None:
+    """The rate in force, of the longest line and the latest; of a schedule that begins later, its first; none where all ended."""
+    held = [each for each in measures if each.ends is None or day <= each.ends]
+    begun = [each for each in held if each.in_force(day)]
+    if begun:
+        return max(begun, key=lambda each: (len(each.line), each.starts or date.min))
+    return min(held, key=lambda each: (-len(each.line), each.starts or date.min), default=None)
+
+
+def _of_another_day(measure: Measure, day: date) -> bool:
+    """Whether a schedule is used for a day before it, or, where it does not say how long it holds, after its year."""
+    if measure.starts is None:
+        return False
+    return day < measure.starts or (measure.ends is None and day > measure.starts + SCHEDULE_DAYS)
+
+
+def _closest(measures: Iterable[Measure], layer: str) -> list[Measure]:
+    """The measures of a layer that stand at the longest line."""
+    held = [each for each in measures if each.kind == layer]
+    longest = max((len(each.line) for each in held), default=0)
+    return [each for each in held if len(each.line) == longest]
+
+
+def _only(measures: list[Measure], terms: Terms, law: Law) -> Charge | Unread | None:
+    """The one duty that measures of one layer come to; unread where they differ."""
+    if len(rates := {each.rate for each in measures}) > 1:
+        said = ", ".join(sorted(f"{each.name} {each.rate}" for each in measures))
+        return Unread("N03", f"line {measures[0].line} has {len(rates)} rates of one kind: {said}")
+    return _charge(measures[0], terms, law) if measures else None
+
+
+def _least(measures: Iterable[Measure], terms: Terms, law: Law) -> Charge | Unread | None:
+    """The lowest of the rates that can be charged; where none of them can, why."""
     charges = [_charge(each, terms, law) for each in measures]
     readable = [each for each in charges if isinstance(each, Charge)]
-    return min(readable, key=lambda each: (each.rate, each.num / each.den), default=None)
+    lowest = min(readable, key=lambda each: (each.rate, each.num / each.den), default=None)
+    return lowest or next((each for each in charges if isinstance(each, Unread)), None)
 
 
-def _charge(measure: Measure, terms: Terms, law: Law) -> Charge | str | None:
-    """A measure as whole numbers; None where it cannot be charged, words where its content is not the assay's."""
+def _charge(measure: Measure, terms: Terms, law: Law) -> Charge | Unread:
+    """A measure as whole numbers, or why it cannot be charged."""
     read = measure.expression
+    where = f"{measure.name}, line {measure.line}: {measure.rate or 'no rate'}"
     if read is None or read.on_value_of or read.ad_valorem > RATE_MAX or len(read.specific) > 1:
-        return None
+        return Unread("N03", where)
     text = f"{measure.rate}, line {measure.line}" + (f", of line {measure.inherits}" if measure.inherits else "")
     charge = Charge(rate=nano(read.ad_valorem), mode=_mode(read), name=measure.name, text=text, source=measure.source)
     if not read.specific:
         return charge
     specific = read.specific[0]
-    usd = law.usd(specific.currency, terms.kind.day)
-    if usd is None:
-        return f"needs a rate of {specific.currency} on {terms.kind.day}"
-    num, den = ratio(specific.amount_t * usd / 10_000)  # USD per tonne to cents per gram
+    rate = law.rate(specific.currency, terms.kind.day)
+    if rate is None:
+        return Unread("N08", f"{where}; no rate of {specific.currency} on {terms.kind.day} or in the month before")
+    num, den = ratio(specific.amount_t * rate.usd / 10_000)  # USD per tonne to cents per gram
+    charge = replace(charge, num=num, den=den, text="; ".join(filter(None, (text, rate.words(specific.currency)))))
     if not specific.of:
-        return replace(charge, num=num, den=den, on=NET_MASS)
+        return replace(charge, on=NET_MASS)
     if not _is_measured_by(specific.of, terms.kind, law):
-        return f"is charged on the {specific.of} content"
-    return replace(charge, num=num, den=den, on=CONTAINED)
+        return Unread("N09", f"{where}; the assay is of {terms.kind.assay_of or terms.kind.good}, not of {specific.of}")
+    return replace(charge, on=CONTAINED)
 
 
 def _is_measured_by(element: str, kind: Kind, law: Law) -> bool:
@@ -418,6 +515,7 @@ def _agreement(terms: Terms, law: Law) -> Terms:
         )
     if spared and kind.proof != "agreement":
         held += spared  # no proof will be presented: charged as goods from outside
+        terms = replace(terms, unproven=True)
     for duty in held:
         if duty.reference_usd_t is not None:
             if terms.reference is not None:
@@ -425,14 +523,11 @@ def _agreement(terms: Terms, law: Law) -> Terms:
             terms = replace(
                 terms, reference=_cents(duty.reference_usd_t), phase=nano(duty.phase), on_cif=duty.levy_on == "cif",
                 levy_reason="L1", clause=duty.clause, article=duty.article,
-                said=law.published(kind.day).get(duty.clause, ""),
+                said=law.published(kind.day).get(duty.clause, ""), unpublished=duty.clause in law.unpublished(kind.day),
             )  # fmt: skip
         charge = _agreed(duty)
         if duty.quota_t is not None:
-            terms = replace(
-                terms, quota=int((duty.quota_t * 10**6).to_integral_value(ROUND_HALF_EVEN)), agreed=charge,
-                rate_beyond=nano(duty.rate_beyond or NOUGHT), quota_name=_quota_name(duty, terms, law),
-            )  # fmt: skip
+            terms = _quota(terms, duty, charge, law)
         elif duty.replaces and duty.left is not None:
             terms = replace(terms, agreed=_part(terms.mfn, duty.left, duty))
         elif duty.replaces:
@@ -443,7 +538,7 @@ def _agreement(terms: Terms, law: Law) -> Terms:
             terms = _default(terms, duty.clause, duty.default_content)
     terms = _minimum(terms, law)
     if terms.levy_reason == "L0" and spared:
-        terms = replace(terms, levy_reason="L3")
+        terms = replace(terms, levy_reason="L3", clause=spared[0].clause, article=spared[0].article)
     return _paused(terms, law)
 
 
@@ -471,8 +566,20 @@ def _paused(terms: Terms, law: Law) -> Terms:
     return terms
 
 
+def _quota(terms: Terms, duty: Duty, charge: Charge, law: Law) -> Terms:
+    """The agreement's quota, less what customs has booked of it."""
+    assert duty.quota_t is not None
+    whole = int((duty.quota_t * 10**6).to_integral_value(ROUND_HALF_EVEN))
+    name = _quota_name(duty, terms, law)
+    used = law.quota_used.get(name)
+    return replace(
+        terms, quota=max(0, whole - (used or 0)), quota_whole=whole, quota_booked=used is not None, quota_name=name,
+        agreed=charge, rate_beyond=nano(duty.rate_beyond or NOUGHT),
+    )  # fmt: skip
+
+
 def _quota_name(duty: Duty, terms: Terms, law: Law) -> str:
-    """What lines that fill the same tonnes share: clause, territory, the part kept for their origins, year."""
+    """What lines that fill the same tonnes share; a quota whose parts are kept for origins has one for each."""
     kind = terms.kind
     parts = [
         each
@@ -481,8 +588,7 @@ def _quota_name(duty: Duty, terms: Terms, law: Law) -> str:
         and each.quota_t is not None
         and kind.importer in each.importers
     ]
-    part = f" part {parts.index(duty) + 1}" if len(parts) > 1 else ""
-    return f"{duty.clause} {terms.territory}{part} {kind.day.year}"
+    return name_of(duty.clause, terms.territory, parts.index(duty) + 1 if len(parts) > 1 else "", kind.day.year)
 
 
 def _replaced(terms: Terms, charge: Charge) -> Terms:
@@ -503,7 +609,8 @@ def _minimum(terms: Terms, law: Law) -> Terms:
             least = round(floor.reference_usd_t * 100)
             terms = replace(
                 terms, least=least, on_cif=floor.levy_on == "cif", levy_reason="L4", clause=floor.clause,
-                said=law.published(kind.day).get(floor.clause, ""),
+                article=law.articles.get(floor.clause, ""),
+                said=law.published(kind.day).get(floor.clause, ""), unpublished=floor.clause in law.unpublished(kind.day),
             )  # fmt: skip
             terms = _default(terms, floor.clause, law.contents.get(floor.clause, ()))
     return terms

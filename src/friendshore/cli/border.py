@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -14,11 +14,7 @@ from friendshore.cli.case import scenario_of, world_of
 from friendshore.cli.groups import Command, app
 from friendshore.cli.options import AsJson, parsed_day, parsed_rounding
 from friendshore.cli.tell import Progress, emit, say
-from friendshore.errors import InputRefused
-
-if TYPE_CHECKING:
-    pass
-
+from friendshore.errors import InputRefused, Problem
 
 Schedules = Annotated[
     list[Path] | None,
@@ -41,6 +37,14 @@ States = Annotated[
         "--state",
         metavar="FILE",
         help="Decisions that act on safeguards or suspend clauses: CSV with clause, state, from, until, decision.",
+    ),
+]
+QuotaUse = Annotated[
+    Path | None,
+    typer.Option(
+        "--quota-used",
+        metavar="FILE",
+        help="What came in under quotas before these entries: CSV with clause, territory, year, tonnes, part, source.",
     ),
 ]
 NoticePage = Annotated[
@@ -98,6 +102,7 @@ def assess(
     values: TestValues = None,
     reference: References = None,
     state: States = None,
+    quota_used: QuotaUse = None,
     layout: Layout = "",
     rounding: Halves = "half_even",
     as_json: AsJson = False,
@@ -113,9 +118,21 @@ def assess(
 
     if (file is None) == (one is None):
         raise typer.BadParameter("give a file of entries, or one line with --one", param_hint="ENTRIES")
+    if one is None and (notice or page_to is not None):
+        raise typer.BadParameter(
+            "a notice is of one line: with --one, or `explain ENTRIES --line N`", param_hint="--notice"
+        )
+    if one is not None and layout:
+        raise typer.BadParameter(
+            "only a file has a layout; --one takes the fields by their own names", param_hint="--layout"
+        )
     with Progress() as progress:
+        _recognise(file, layout)
+        if file is not None:
+            _set_apart(file, out, refused)
         progress("reading schedules and agreement")
-        rules = law_of(agreement, as_of, tariff, rates, reference=reference, states=state, values=values)
+        beside = {"reference": reference, "states": state, "values": values, "quota_used": quota_used}
+        rules = law_of(agreement, as_of, tariff, rates, **beside)
         from friendshore.border import assess as border
         from friendshore.border.line import assess_line
 
@@ -162,6 +179,7 @@ def explain(
     values: TestValues = None,
     reference: References = None,
     state: States = None,
+    quota_used: QuotaUse = None,
     layout: Layout = "",
     rounding: Halves = "half_even",
     as_json: AsJson = False,
@@ -174,8 +192,10 @@ def explain(
     Exit status 3 without a total.
     """
     with Progress() as progress:
+        _recognise(file, layout)
         progress("reading schedules and agreement")
-        rules = law_of(agreement, as_of, tariff, rates, reference=reference, states=state, values=values)
+        beside = {"reference": reference, "states": state, "values": values, "quota_used": quota_used}
+        rules = law_of(agreement, as_of, tariff, rates, **beside)
         from friendshore.border.found import find
 
         progress(f"reading {file}")
@@ -183,6 +203,35 @@ def explain(
         asks = signals and not notice and not isinstance(found, tuple)
         asked = _signals_of(file, line, rules, layout, reference) if asks else []
     return _one_line(found, line, notice=notice, as_json=as_json, signals=asked, page_to=page_to)
+
+
+def _recognise(file: Path | None, layout: str) -> None:
+    """Refuse what cannot be a file of entries before anything is read."""
+    if file is not None:
+        _needs_extra()
+        from friendshore.border.recognised import recognise
+
+        recognise(file, layout)
+
+
+def _set_apart(file: Path, out: Path, refused: Path) -> None:
+    """Refuse outputs that would write over the entries or over each other, or that cannot be written."""
+    problems = []
+    held = {"ENTRIES": file.resolve()}
+    for option, path in (("--out", out), ("--refused", refused)):
+        same = next((name for name, other in held.items() if other == path.resolve()), "")
+        if same:
+            problems.append(Problem("output-twice", f"'{path}' is {same} too", None, option, "a file of its own"))
+        elif path.is_dir():
+            problems.append(Problem("output-folder", f"'{path}' is a folder", None, option, "a file in it"))
+        held[option] = path.resolve()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"'{path.parent}' cannot be made: {error.strerror}"
+            problems.append(Problem("not-written", said, None, option, "a folder to write to"))
+    if problems:
+        raise InputRefused(problems)
 
 
 def _signals_of(file: Path, line: str, rules: Any, layout: str, ladder: Path | None) -> list[dict[str, Any]]:
@@ -195,6 +244,17 @@ def _signals_of(file: Path, line: str, rules: Any, layout: str, ladder: Path | N
     return list(found.signals.iter_rows(named=True))
 
 
+def _needs_extra() -> None:
+    """Refuse where the libraries of the border are not here."""
+    from importlib.util import find_spec
+
+    if find_spec("ibis") is None or find_spec("duckdb") is None:
+        hint = 'pip install "friendshore[border]"'
+        raise InputRefused.because(
+            "no-extra", "entries are assessed with DuckDB and Ibis, which are not here", hint=hint
+        )
+
+
 def law_of(
     agreement: str | None,
     as_of: date | None,
@@ -204,35 +264,46 @@ def law_of(
     reference: Path | None = None,
     states: Path | None = None,
     values: Path | None = None,
+    quota_used: Path | None = None,
 ) -> Any:
     """What says how much a line owes: schedules, and the agreement where one is named."""
-    from importlib.util import find_spec
-
-    if find_spec("ibis") is None or find_spec("duckdb") is None:
-        hint = 'pip install "friendshore[border]"'
-        raise InputRefused.because(
-            "no-extra", "entries are assessed with DuckDB and Ibis, which are not here", hint=hint
-        )
+    _needs_extra()
     from friendshore import customs
     from friendshore.world.tables import World
 
     world = world_of(agreement) if agreement else World.load()
     deal = scenario_of(agreement, world).agreement if agreement else None
-    for option, file in (("--reference", reference), ("--state", states), ("--values", values)):
+    more = {"reference": reference, "states": states, "values": values, "quota_used": quota_used}
+    for name, file in more.items():
         if file is not None and deal is None:
             hint = "name it with --agreement"
             raise InputRefused.because(
-                "no-agreement", "only an agreement has clauses to read it", path=option, hint=hint
+                "no-agreement",
+                "only an agreement has clauses to read it",
+                path=f"--{name.replace('states', 'state').replace('_', '-')}",
+                hint=hint,
             )
-    more = {"reference": reference, "states": states, "values": values}
     return customs.law(world, deal, as_of=as_of, tariffs=tariffs or (), rates=rates, **more)
 
 
 def _fields(text: str) -> dict[str, str]:
     """`name=value` words as a mapping."""
-    words = [word.partition("=") for word in shlex.split(text)]
-    if wrong := [name for name, sign, _ in words if not sign]:
-        raise InputRefused.because("no-field", f"{wrong[0]!r} is no field", path="--one", hint="write name=value")
+    try:
+        words = [word.partition("=") for word in shlex.split(text)]
+    except ValueError:
+        raise InputRefused.because(
+            "no-field", "a quote is opened and not closed", path="--one", hint="close it"
+        ) from None
+    names = [name for name, _, _ in words]
+    problems = [
+        Problem("no-field", f"{name!r} is no field", None, "--one", "write name=value, values with blanks in quotes")
+        for name, sign, _ in words
+        if not sign
+    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [Problem("field-twice", f"{name!r} is given twice", None, "--one", "once") for name in twice]
+    if problems:
+        raise InputRefused(problems)
     return {name: value for name, _, value in words}
 
 
@@ -254,11 +325,16 @@ def _one_line(
 
         if page_to.suffix.lower() != ".html":
             raise InputRefused.because("output-format", f"'{page_to}' should end in .html", path="--notice-page")
-        page_to.parent.mkdir(parents=True, exist_ok=True)
-        page_to.write_text(notice_page(found, line), encoding="utf-8")
+        try:
+            page_to.parent.mkdir(parents=True, exist_ok=True)
+            page_to.write_text(notice_page(found, line), encoding="utf-8")
+        except OSError as error:
+            message = f"'{page_to}' cannot be written: {error.strerror}"
+            raise InputRefused.because(
+                "not-written", message, path="--notice-page", hint="a path to write to"
+            ) from None
     if as_json:
-        faults = [{"code": each.code, "field": each.field, "value": each.value} for each in found] if faulty else []
-        emit({"line": line, "faults": faults} if faulty else page.document(found, signals))
+        emit(page.faults_document(found, line) if faulty else page.document(found, signals))
     elif notice:
         say(page.notice(found, line).rstrip("\n"))
     else:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friendshore.agreement import safeguards, schedule
-from friendshore.border import declared_price, publication, state, tariff
+from friendshore.border import declared_price, publication, quota_use, state, tariff
 from friendshore.border import rates as exchange
 from friendshore.border.declared_price import PriceTest
 from friendshore.border.publication import Ladder
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from friendshore.agreement.document import Agreement
     from friendshore.world.tables import World
 
+UNPUBLISHED = "no price published for the day is at hand: the clause's own holds"
 ELEMENT = re.compile(r"t [A-Z][a-z]?")  # the unit of a good that is counted by an element it holds
 
 
@@ -44,6 +45,7 @@ def law(
     states: Path | None = None,
     values: Path | None = None,
     reference: Path | None = None,
+    quota_used: Path | None = None,
 ) -> Law:
     """What says how much a line owes.
 
@@ -56,6 +58,7 @@ def law(
     rates : CSV of exchange rates with currency, day and usd
     values : CSV of test values for prices between related parties
     states : CSV of decisions by which safeguards are acted on and clauses suspended; none taken if absent
+    quota_used : CSV of what came in under the agreement's quotas before the entries; nothing known of it if absent
     reference : folder of published reference prices, which clauses of method `published` take
 
     Raises
@@ -67,6 +70,7 @@ def law(
     guards = _guards(bound) if bound is not None else {}
     decided = state.read(states, guards, [each.id for each in bound.clauses] if bound else ()) if states else ()
 
+    articles = {clause.id: clause.article or "" for clause in bound.clauses} if bound is not None else {}
     ladder = published_ladder(reference) if reference is not None else Ladder(())
 
     @cache
@@ -75,7 +79,11 @@ def law(
 
     @cache
     def published(day: date) -> dict[str, str]:
-        return _published(bound, world, ladder, day) if bound is not None and reference is not None else {}
+        return _published(bound, world, ladder, day) if bound is not None else {}
+
+    @cache
+    def unpublished(day: date) -> frozenset[str]:
+        return frozenset(clause for clause, words in published(day).items() if words == UNPUBLISHED)
 
     @cache
     def agreed(day: date) -> tuple[Duty, ...]:
@@ -105,7 +113,7 @@ def law(
     def paused(day: date) -> tuple[tuple[Duty, str], ...]:
         if not off(day):
             return ()
-        least = [_as_duty(gap) for gap in gaps(day) if gap.exporter_share == 1.0]
+        least = [_as_duty(gap, articles[gap.clause]) for gap in gaps(day) if gap.exporter_share == 1.0]
         return tuple((duty, off(day)[duty.clause]) for duty in (*agreed(day), *least) if duty.clause in off(day))
 
     @cache
@@ -126,6 +134,8 @@ def law(
         floors=floors,
         paused=paused,
         published=published,
+        unpublished=unpublished,
+        articles=articles,
         contents=_contents(bound, world) if bound is not None else {},
         parties=parties,
         unions={member: union for union in sorted(unions()) for member in unions()[union]},
@@ -137,8 +147,14 @@ def law(
         rates=exchange.read(rates) if rates is not None else {},
         price_tests=_price_tests(bound, world) if bound is not None else {},
         values=declared_price.read(values) if values is not None else (),
+        quota_used=quota_use.read(quota_used, _quotas(bound)) if quota_used is not None else {},
         as_of=as_of,
     )
+
+
+def _quotas(deal: Agreement | None) -> list[str]:
+    """Ids of an agreement's tariff-rate quotas."""
+    return [clause.id for clause in deal.tariff_quotas] if deal is not None else []
 
 
 def _price_tests(deal: Agreement, world: World) -> dict[str, PriceTest]:
@@ -192,10 +208,10 @@ def _cited(duty: Duty, decision: str) -> Duty:
     return replace(duty, article="; ".join(filter(None, (duty.article, decision))))
 
 
-def _as_duty(gap: PriceGap) -> Duty:
+def _as_duty(gap: PriceGap, article: str) -> Duty:
     """A minimum import price as the duty that it would be: which goods it reaches, and at what price."""
     return Duty(
-        clause=gap.clause, article="", good=gap.lane.good, exporters=gap.lane.exporters, importers=gap.lane.importers,
+        clause=gap.clause, article=article, good=gap.lane.good, exporters=gap.lane.exporters, importers=gap.lane.importers,
         reference_usd_t=decimal(gap.reference_usd_t),
     )  # fmt: skip
 
@@ -217,7 +233,7 @@ def _published(deal: Agreement, world: World, ladder: Ladder, day: date) -> dict
     for clause in deal.floors:
         if isinstance(stated(clause.reference_price, day), PublishedPrice):
             held = prices.get(here.good(clause.good))
-            found[clause.id] = held.words if held else "no price is published for the day: the clause's own holds"
+            found[clause.id] = held.words if held else UNPUBLISHED
     return found
 
 

@@ -5,40 +5,39 @@ Everything is rendered from the amounts and codes of an assessment. Computing th
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from friendshore.border.assess import Fault, Totals
-from friendshore.border.line import Assessed, Step, money, plain
+from friendshore.border.line import Assessed, Option, Step, money, plain
 from friendshore.border.reasons import REASONS
 from friendshore.report.notice import ANSWERS
 from friendshore.report.signals import beside, signals_document
 from friendshore.report.typography import WIDTH, counted, grid, paragraph
 
+DATA, REST, VALUE = 36, 36, 20  # how wide the three columns of a working are, within a page
+
 
 def explanation(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> str:
     """The whole of an assessment: options, working, reasons, warnings; or what is missing, without a total; then signals."""
     entry = found.entry
-    head = f"Line {entry.line_id}: {entry.hs} from {entry.origin} into {entry.importer}, law of {found.terms.kind.day}"
+    day = found.terms.kind.day
+    entered = "" if entry.day == day else f"entered {entry.day}, "
+    head = f"Line {entry.line_id}: {entry.hs} from {entry.origin} into {entry.importer}, {entered}law of {day}"
     parts = [head]
     asked = [beside(signals)] if signals else []
     if found.refusal:
         return "\n\n".join([*parts, *_missing(found), *asked]) + "\n"
     if len(found.options) > 1:
-        rows = [
-            [
-                option.name,
-                money(option.duty_c),
-                money(option.total_c),
-                option.condition,
-                "open" if option.open else "not open",
-            ]
-            for option in found.options
-        ]
-        table = grid(["option", "base duty", "total", "condition", "to this line"], rows)
-        parts.append("OPTIONS, cheapest first\n" + table)
-    parts.append("WORKING: data, calculation, value\n" + _working(found.steps))
+        rows = [[option.name, _standing(option), option.condition, money(option.total_c)] for option in found.options]
+        parts.append("OPTIONS, cheapest first\n" + grid(["option", "to this line", "condition", "total"], rows, left=3))
+    parts.append("WORKING\n" + _working(found.steps))
+    for option in found.options:
+        if not option.charged:
+            head = f"INSTEAD, FROM THE BASE DUTY ON: {option.name} ({_standing(option)}), condition: {option.condition}"
+            parts.append(paragraph(head) + "\n" + _working(option.steps))
     said = [*found.reasons, *found.warnings]
     parts.append("REASONS\n" + "\n".join(paragraph(_sentence(code), indent=2, bullet=f"{code}  ") for code in said))
     return "\n\n".join([*parts, *asked]) + "\n"
@@ -50,7 +49,7 @@ def notice(found: Assessed | tuple[Fault, ...], line_id: str = "") -> str:
         lines = [
             f"NOTICE: line {line_id} was not assessed",
             "",
-            *(_mending(fault.code, f"{fault.field}: {fault.value!r}") for fault in found),
+            *(_mending(fault.code, f"{fault.field}: {_came(fault)}") for fault in found),
             "",
             ANSWERS,
         ]
@@ -60,7 +59,7 @@ def notice(found: Assessed | tuple[Fault, ...], line_id: str = "") -> str:
     if found.refusal:
         lines += [_mending(found.refusal, found.about), *(f"\n{other}" for other in _missing(found)[2:])]
     else:
-        lines += [_working(found.steps), "", *(_because(code) for code in found.reasons)]
+        lines += [_working(found.steps), "", *(_because(code) for code in found.reasons), *_cheaper(found)]
     for code in found.warnings:
         lines += ["", _mending(code, "")]
     return "\n".join([*lines, "", ANSWERS]) + "\n"
@@ -69,6 +68,11 @@ def notice(found: Assessed | tuple[Fault, ...], line_id: str = "") -> str:
 def faulty(found: tuple[Fault, ...], line_id: str) -> str:
     """What is wrong with the fields of a line."""
     return "\n".join([f"Line {line_id} cannot be read:", *_faulty(found)]) + "\n"
+
+
+def _standing(option: Option) -> str:
+    """Whether a way is open to the line, or is the one that is charged."""
+    return "charged" if option.charged else "open" if option.open else "not open"
 
 
 def totals(found: Totals, out: str, refused: str) -> str:
@@ -104,6 +108,7 @@ def document(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> dict
         "line": found.entry.line_id,
         "as_of": found.terms.kind.day.isoformat(),
         "refusal": found.refusal or None,
+        "missing": _problem(found.refusal) if found.refusal else None,
         "about": found.about or None,
         "amounts_usd": {
             name.removesuffix("_c"): f"{Decimal(c) / 100:.2f}" for name, c in amounts.items() if name.endswith("_c")
@@ -113,26 +118,47 @@ def document(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> dict
         "options": [
             {
                 "name": each.name,
+                "base_duty_usd": f"{Decimal(each.duty_c) / 100:.2f}",
                 "total_usd": f"{Decimal(each.total_c) / 100:.2f}",
                 "condition": each.condition,
                 "open": each.open,
+                "charged": each.charged,
+                "steps": [_step(step) for step in each.steps],
             }
             for each in found.options
         ],
-        "steps": [
-            {
-                "layer": s.layer,
-                "data": s.data,
-                "calculation": s.calculation,
-                "value": s.value,
-                "code": s.code,
-                "article": s.article,
-            }
-            for s in found.steps
-        ],
+        "steps": [_step(step) for step in found.steps],
         "reasons": list(found.reasons),
         "warnings": list(found.warnings),
+        "to_do": [_problem(code) for code in found.warnings],
+        "clause": found.terms.clause or None,
+        "article": found.terms.article or None,
         "signals": signals_document(signals),
+    }
+
+
+def faults_document(found: tuple[Fault, ...], line_id: str) -> dict[str, Any]:
+    """What is wrong with the fields of a line, for a machine."""
+    return {
+        "line": line_id,
+        "faults": [{"field": each.field, "value": each.value} | _problem(each.code) for each in found],
+    }
+
+
+def _problem(code: str) -> dict[str, str]:
+    """A code in words: what it says, what to do and who can."""
+    reason = REASONS[code]
+    return {"code": code, "problem": reason.text, "fix": reason.fix, "who": reason.who}
+
+
+def _step(step: Step) -> dict[str, str]:
+    return {
+        "layer": step.layer,
+        "data": step.data,
+        "calculation": step.calculation,
+        "value": step.value,
+        "code": step.code,
+        "article": step.article,
     }
 
 
@@ -163,12 +189,20 @@ def totals_document(found: Totals) -> dict[str, Any]:
 
 
 def _working(steps: Iterable[Step]) -> str:
-    lines = []
+    """Steps as three columns, each below what it is about with its reason and article."""
+    lines = [_three("data", "calculation", "value"), "  " + "-" * (WIDTH - 2)]
     for step in steps:
         where = f"  [{', '.join(filter(None, (step.code, step.article)))}]" if step.code or step.article else ""
-        lines.append(f"  {step.layer}{where}".ljust(WIDTH - 22) + step.value.rjust(22))
-        lines += [paragraph(text, indent=6) for text in (step.data, step.calculation) if text]
+        lines += [paragraph(step.layer + where, indent=2), _three(step.data, step.calculation, step.value)]
     return "\n".join(lines)
+
+
+def _three(data: str, calculation: str, value: str) -> str:
+    """Three columns of a page, each wrapped within its own."""
+    cells = [textwrap.wrap(text, width, break_on_hyphens=False) for text, width in ((data, DATA), (calculation, REST))]
+    deep = max(1, *map(len, cells))
+    rows = zip(*(cell + [""] * (deep - len(cell)) for cell in cells), [value] + [""] * (deep - 1), strict=True)
+    return "\n".join(f"    {one:<{DATA}}  {two:<{REST}}  {last:>{VALUE}}".rstrip() for one, two, last in rows)
 
 
 def _missing(found: Assessed) -> list[str]:
@@ -176,7 +210,7 @@ def _missing(found: Assessed) -> list[str]:
     assert reason is not None
     about = f" ({found.about})" if found.about else ""
     parts = [
-        f"NO TOTAL: {reason.text}{about}.  [{found.refusal}]",
+        paragraph(f"NO TOTAL: {reason.text}{about}.  [{found.refusal}]"),
         paragraph(f"Who can supply it: {reason.who}. What: {reason.fix}."),
     ]
     if found.levy_range_c is not None:
@@ -198,11 +232,16 @@ def _faulty(found: tuple[Fault, ...]) -> list[str]:
         reason = REASONS[fault.code]
         lines.append(
             paragraph(
-                f"{fault.field}: {fault.value!r} is {reason.text}; expected: {reason.fix} ({reason.who}).",
+                f"{fault.field}: {_came(fault)}: {reason.text}; expected: {reason.fix} ({reason.who}).",
                 bullet=f"{fault.code}  ",
             )
         )
     return lines
+
+
+def _came(fault: Fault) -> str:
+    """What came in a field."""
+    return repr(fault.value) if fault.value else "nothing"
 
 
 def _mending(code: str, came: str) -> str:
@@ -211,6 +250,14 @@ def _mending(code: str, came: str) -> str:
     about = f" ({came})" if came else ""
     said = f"{reason.text[0].upper()}{reason.text[1:]}{about}."
     return f"{paragraph(said, bullet=f'{code}  ')}\n{paragraph(f'To do: {reason.fix} ({reason.who}).', indent=5)}"
+
+
+def _cheaper(found: Assessed) -> list[str]:
+    """The ways in which the line would owe less, with what they ask for."""
+    owed = (found.amounts or {})["total_c"]
+    less = [option for option in found.options if option.total_c < owed]
+    said = [f"With {each.condition} it would owe {money(each.total_c)}: {each.name}." for each in less]
+    return ["", *map(paragraph, said)] if said else []
 
 
 def _because(code: str) -> str:

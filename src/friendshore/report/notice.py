@@ -15,19 +15,19 @@ from friendshore.border.reasons import REASONS
 
 if TYPE_CHECKING:
     from friendshore.border.assess import Fault
-    from friendshore.border.line import Assessed, Step
+    from friendshore.border.line import Assessed, Option, Step
 
 ANSWERS = "Answer to customs with the line's id. Nothing is owed or refunded on this notice alone."
 STYLE = """
 @page { size: A4; margin: 18mm 16mm; }
 body { font: 10.5pt/1.4 Georgia, 'Times New Roman', serif; color: #111; max-width: 178mm; margin: 10mm auto; padding: 0 4mm; }
-h1 { font-size: 16pt; margin: 0 0 2mm; } h2 { font-size: 11.5pt; margin: 7mm 0 2mm; border-bottom: 0.4pt solid #111; }
+h1 { font-size: 16pt; margin: 0 0 2mm; } h2 { font-size: 11.5pt; margin: 5mm 0 1.5mm; border-bottom: 0.4pt solid #111; }
 p { margin: 1mm 0 2mm; } dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.5mm 6mm; margin: 2mm 0; }
 dt { color: #444; } dd { margin: 0; overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; font-size: 9.5pt; } tr { break-inside: avoid; }
 th, td { text-align: left; vertical-align: top; padding: 1mm 2mm 1mm 0; border-bottom: 0.2pt solid #999; overflow-wrap: break-word; }
 td.amount, th.amount { text-align: right; white-space: nowrap; } tr.total td { font-weight: bold; border-bottom: 0.8pt solid #111; }
-.code, .who { white-space: nowrap; } p.last { margin-top: 6mm; } .do { font-weight: bold; } small { color: #444; }
+.code, .who { white-space: nowrap; } p.last { margin-top: 4mm; break-before: avoid; } .do { font-weight: bold; } small { color: #444; }
 @media print { body { margin: 0; padding: 0; max-width: none; } }
 """
 
@@ -56,6 +56,8 @@ def notice_page(found: Assessed | tuple[Fault, ...], line_id: str = "") -> str:
         title = f"Line {entry.line_id} owes {money((found.amounts or {})['total_c'])}"
     if found.steps:
         parts.append(_working(found.steps, whole=not found.refusal))
+    if len(found.options) > 1:
+        parts.append(_options(found.options))
     if found.reasons:
         said = "".join(f"<li>{escape(_sentence(code))} <small>[{code}]</small></li>" for code in found.reasons)
         parts.append(f"<h2>Why</h2><ul>{said}</ul>")
@@ -92,6 +94,18 @@ def _problems(title: str, came: str, rows: Iterable[tuple[str, str, str, str, st
     about_head = f"<th>{came}</th>" if came else ""
     head = f"<tr><th class='code'>code</th><th>problem</th>{about_head}<th>what to do</th><th class='who'>who can</th></tr>"
     return f"<h2>{title}</h2><table>{head}{''.join(shown)}</table>"
+
+
+def _options(options: Iterable[Option]) -> str:
+    """Every lawful way to enter the line, the cheapest first."""
+    rows = []
+    for option in options:
+        standing = "charged" if option.charged else "open" if option.open else "not open as declared"
+        cells = "".join(f"<td>{escape(text)}</td>" for text in (option.name, option.condition, standing))
+        last = " class='total'" if option.charged else ""
+        rows.append(f"<tr{last}>{cells}<td class='amount'>{money(option.total_c)}</td></tr>")
+    head = "<tr><th>way</th><th>condition</th><th>to this line</th><th class='amount'>it would owe</th></tr>"
+    return f"<h2>Lawful ways to enter it, the cheapest first</h2><table>{head}{''.join(rows)}</table>"
 
 
 def _working(steps: Iterable[Step], *, whole: bool) -> str:
