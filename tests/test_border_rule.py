@@ -130,15 +130,21 @@ def put(con: Any, name: str, table: pa.Table) -> Any:
     return con.table(name)
 
 
-def assessed(con: Any, hold: Any, lines: list[Any], rounding: Any) -> dict[str, dict[str, Any]]:
+def assessed(
+    con: Any, hold: Any, lines: list[Any], rounding: Any, *, bounded: bool = False
+) -> dict[str, dict[str, Any]]:
+    """What the lines owe by the rule for any line, or by the one for lines within bounds that are known."""
     border = law()
     kinds = sorted({kind_of(each, border) for each in lines}, key=repr)
     terms = [terms_of(kind, border) for kind in kinds]
     table = put(con, "lines", pa.Table.from_pylist(rows(lines), schema=pa.schema(SCHEMA)))
     held = put(con, "terms", columns.terms_table(terms).to_arrow(compat_level=pl.CompatLevel.oldest()))
-    needed = columns.shape(terms)
+    needed, same = columns.shape(terms), None
+    if bounded:
+        needed = columns.shape(terms, most_g=max(each.net_g for each in lines))
+        same = columns.shared(columns.terms_table(terms))
     lines_of_kinds = columns.numbered(table, held, by_day=True)
-    result = columns.rule(columns.joined(lines_of_kinds, held, needed), rounding, needed, hold)
+    result = columns.rule(columns.joined(lines_of_kinds, held, needed, same), rounding, needed, hold)
     wanted = result.select("line_id", "refusal", *columns.AMOUNTS, "reasons", "warnings").to_pyarrow().to_pylist()
     reasons, warnings = (table["codes"].to_list() for table in (columns.reasons_table(), columns.warnings_table(terms)))
     return {
@@ -241,3 +247,19 @@ def test_terms_do_not_depend_on_the_line() -> None:
         one = terms_of(kind_of(entry, border), border)
         assert isinstance(one, Terms)
         assert one == terms_of(kind_of(entry, border), border)
+
+
+@pytest.mark.parametrize("rounding", ["half_even", "half_up"])
+def test_what_the_bounds_of_a_file_spare_changes_no_cent(engine: tuple[Any, Any], rounding: Any) -> None:
+    """Products at once and constants are for light lines without grades; the others are the test above."""
+    con, hold = engine
+    border = law()
+    kinds = {each: terms_of(kind_of(each, border), border) for each in draw(11, 2500) if each.net_g <= 10**7}
+    lines = [each for each, terms in kinds.items() if terms.tested.grade is None]
+    needed = columns.shape(list(kinds.values()), most_g=10**7)
+    assert needed.light
+    assert not needed.cheap
+    assert columns.shape([kinds[each] for each in lines], most_g=10**7).cheap
+    plain, bounded = (assessed(con, hold, lines, rounding, bounded=bounded) for bounded in (False, True))
+    assert plain == bounded
+    assert sum("L1" in row["reasons"].split() for row in plain.values()) > 10

@@ -290,7 +290,7 @@ def _totals(con: Backend, came: Brought, out: Path, refused: Path, began: float)
         value_in={currency: Decimal(cents) / 100 for currency, cents in sorted(came.cents.items())},
         value_assessed=_by_currency(written),
         value_refused=_by_currency(set_aside),
-        unread=sum(row["unread"] for row in set_aside),
+        unread=sum(int(row["unread"]) for row in set_aside),
         owed_usd={name: sum((row[name] for row in written), Decimal(0)) for name in owed_columns},
         by_article=tuple((*key, n, usd) for key, (n, usd) in sorted(articles.items())),
         codes=tuple((row["code"], row["n"]) for row in problems),

@@ -22,6 +22,7 @@ from friendshore.border.reasons import REASONS
 from friendshore.border.scaled import (
     CENTS_MAX,
     GRAMS_MAX,
+    INT64,
     NANO,
     Engine,
     Rounding,
@@ -82,6 +83,7 @@ class Shape:
     exchanged, converted : whether any price is in another currency, any content in another unit than the assay's
     moist, lapsed : whether any line states its moisture, whether any has a day of proof that may have passed
     light : whether no line is so heavy that its mass times billionths leaves 64 bits
+    cheap : whether no line's contained mass times its reference price does, nor any grade changes that price
     quotas : whether lines must be taken in order
     levies : whether a reference price or a minimum import price applies to any
     phased : whether any levy is charged in part
@@ -99,6 +101,7 @@ class Shape:
     moist: bool
     lapsed: bool
     light: bool
+    cheap: bool
     quotas: bool
     levies: bool
     phased: bool
@@ -118,6 +121,9 @@ def shape(terms: Sequence[Terms], *, moist: bool = True, lapsed: bool = True, mo
     either = {name for name, charge in held if charge.mode != SUM}
     large = {name for name, charge in held if not fits_at_once(CENTS_MAX, *_reduced(charge.rate))}
     phases = {each.phase for each in terms if each.reference is not None}
+    graded = any(each.tested.grade is not None for each in terms)
+    contained_g = most_g * max([NANO, *(each.content or 0 for each in terms)]) // NANO + 1
+    price_t = max((each.reference or each.least or 0 for each in terms), default=0)
     return Shape(
         by_value=tuple(name for name in CHARGES if name in valued),
         by_mass=tuple(name for name in CHARGES if name in weighed),
@@ -128,12 +134,13 @@ def shape(terms: Sequence[Terms], *, moist: bool = True, lapsed: bool = True, mo
         converted=any(each.content not in (None, NANO) for each in terms),
         moist=moist,
         lapsed=lapsed,
-        light=fits_at_once(most_g * max([NANO, *(each.content or 0 for each in terms)]) // NANO + 1, NANO, NANO),
+        light=fits_at_once(contained_g, NANO, NANO),
+        cheap=not graded and contained_g * price_t <= INT64,
         quotas=any(each.quota is not None for each in terms),
         levies=any(each.reference is not None or each.least is not None for each in terms),
         phased=bool(phases - {NANO}),
         least=any(each.least is not None for each in terms),
-        graded=any(each.tested.grade is not None for each in terms),
+        graded=graded,
         related=any(each.tested.within is not None for each in terms),
     )
 
@@ -472,15 +479,7 @@ def _levy(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Ta
     The value at the reference is kept as whole cents and millionths; the phase, in billionths, multiplies both.
     """
     whole = engine.quotient
-    if needed.graded:
-        table = table.mutate(price_t=_above(table.price_t - table.less_t))
-    table = engine.stage(table.mutate(tonnes__=whole(table.contained_g, MICRO)))
-    table = table.mutate(rest__=(table.contained_g - table.tonnes__ * MICRO) * table.price_t)
-    table = engine.piece(table.mutate(cents__=whole(table.rest__, MICRO)))
-    table = table.mutate(
-        at_reference_c=table.tonnes__ * table.price_t + table.cents__, micro__=table.rest__ - table.cents__ * MICRO
-    )
-    table = engine.stage(table.drop("tonnes__", "rest__", "cents__"))
+    table = _at_reference(table, needed, engine)
     large = (table.refusal == 0) & (table.at_reference_c > CENTS_MAX)
     table = table.mutate(
         refusal=large.ifelse(REFUSALS.index("R19"), table.refusal),
@@ -505,6 +504,24 @@ def _levy(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Ta
     table = table.mutate(levy_c=owed * table.levied)
     table = engine.stage(table.drop(*(column for column in table.columns if "__" in column)))
     return table.mutate(total_c=table.duties_c + table.levy_c)
+
+
+def _at_reference(table: Table, needed: Shape, engine: Engine) -> Table:
+    """Contained mass times the reference price: whole cents and, beside them, millionths."""
+    whole = engine.quotient
+    if needed.cheap:
+        table = engine.stage(table.mutate(worth__=table.contained_g * table.price_t))
+        table = engine.stage(table.mutate(at_reference_c=whole(table.worth__, MICRO)))
+        return table.mutate(micro__=table.worth__ - table.at_reference_c * MICRO).drop("worth__")
+    if needed.graded:
+        table = table.mutate(price_t=_above(table.price_t - table.less_t))
+    table = engine.stage(table.mutate(tonnes__=whole(table.contained_g, MICRO)))
+    table = table.mutate(rest__=(table.contained_g - table.tonnes__ * MICRO) * table.price_t)
+    table = engine.piece(table.mutate(cents__=whole(table.rest__, MICRO)))
+    table = table.mutate(
+        at_reference_c=table.tonnes__ * table.price_t + table.cents__, micro__=table.rest__ - table.cents__ * MICRO
+    )
+    return engine.stage(table.drop("tonnes__", "rest__", "cents__"))
 
 
 def _no_levy(table: Table) -> Table:

@@ -365,13 +365,12 @@ def _scaled(table: Table, name: str, digits: int) -> Any:
     kind, places = table[name].type(), PLACES[name]
     if kind.is_integer():
         whole = table[name].try_cast("int64")
-        return whole.between(0, 10**digits).ifelse(whole, None) * 10**places
+        return whole.between(-(10**digits), 10**digits).ifelse(whole, None) * 10**places
     if _exact(kind, places):
-        plain = (table[name] < 0).ifelse(None, table[name])
-        return _whole(plain.try_cast(f"decimal(18,{places})"), digits, places)
+        return _whole(table[name].try_cast(f"decimal(18,{places})"), digits, places)
     text = table[f"t_{name}"]
     noughts = "0*" if kind.is_decimal() else ""  # a column's own places; in a text 20.000 may be twenty thousand
-    plain = text.re_search(rf"^[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}}{noughts})?$")
+    plain = text.re_search(rf"^-?[0-9]{{1,{digits}}}([.][0-9]{{1,{places}}}{noughts})?$")
     return _whole(plain.ifelse(text, None).try_cast(f"decimal(18,{places})"), digits, places)
 
 
