@@ -21,7 +21,7 @@ pytest.importorskip("duckdb", reason="the extra `border` is not installed")
 from friendshore import customs
 from friendshore.agreement.document import read
 from friendshore.border import entries
-from friendshore.border.assess import assess_file, entry_of, faults
+from friendshore.border.assess import WRITTEN, assess_file, entry_of, faults
 from friendshore.border.engine import engine
 from friendshore.border.found import find
 from friendshore.border.line import Assessed, assess_line
@@ -142,15 +142,30 @@ def table(file: Path) -> list[dict[str, str]]:
 def said(found: Assessed) -> dict[str, str]:
     """What the file of assessed lines says, of one line."""
     assert found.amounts is not None
-    amounts = {name: f"{Decimal(cents) / 100:.2f}" for name, cents in found.amounts.items() if name.endswith("_c")}
+    assert found.beside is not None
+    entry, terms = found.entry, found.terms
+    amounts = {
+        name: "" if cents is None else f"{Decimal(cents) / 100:.2f}"
+        for name, cents in (found.amounts | found.beside).items()
+    }
+    declared = {"price": entry.price_c, "freight": entry.freight_c, "insurance": entry.insurance_c}
+    stated = found.beside["stated_g"]
     return {
-        "customs_value_usd": amounts["customs_c"], "base_duty_usd": amounts["duty_c"], "levy_usd": amounts["levy_c"],
+        **{name: "" if cents is None else f"{Decimal(cents) / 100:.2f}" for name, cents in declared.items()},
+        "currency": terms.kind.currency, "delivery": terms.kind.delivery, "basis": "fob" if terms.at_fob else "cif",
+        "exchange": terms.fx_text, "customs_value_usd": amounts["customs_c"],
+        "contained_t": "" if stated is None else f"{Decimal(stated) / 10**6:.6f}",
+        "mfn_usd": amounts["mfn_c"], "preference_usd": amounts["preferred_c"], "base_duty_usd": amounts["duty_c"],
         "section_301_usd": amounts["section_301_c"], "section_232_usd": amounts["section_232_c"],
-        "duty_on_top_usd": amounts["surcharge_c"], "total_usd": amounts["total_c"],
-        "contained_t": f"{Decimal(found.amounts['contained_g']) / 10**6:.6f}",
-        "reasons": " ".join(found.reasons), "warnings": " ".join(found.warnings), "clause": found.terms.clause,
-        "article": found.terms.article, "as_of": str(found.terms.kind.day),
+        "section_122_usd": amounts["section_122_c"], "duty_on_top_usd": amounts["surcharge_c"], "levy_usd": amounts["levy_c"],
+        "total_usd": amounts["total_c"], "reasons": " ".join(found.reasons), "warnings": " ".join(found.warnings),
+        "sources": terms.sources, "clause": terms.clause, "article": terms.article, "as_of": str(terms.kind.day),
     }  # fmt: skip
+
+
+def test_the_page_names_every_column_of_an_assessed_line() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "border.md").read_text(encoding="utf-8")
+    assert [name for name in WRITTEN if f"| `{name}` |" not in page] == []
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -158,6 +173,8 @@ def test_every_line_of_a_drawn_file_is_explained_as_it_was_assessed(rounding: st
     done, left = folder / f"{rounding}.csv", folder / f"{rounding}_refused.csv"
     totals = assess_file(folder / "entries.csv", law(folder), done, left, rounding=rounding)  # type: ignore[arg-type]
     many = {row["line_id"]: row for row in table(done)}
+    came = [row["line_id"] for row in table(folder / "entries.csv")]
+    assert list(many) == [line for line in came if line in many]  # in the order of the file
     refused: dict[str, list[str]] = {}
     for row in table(left):
         refused.setdefault(row["line_id"], []).append(row["code"])

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from friendshore.border import columns
 from friendshore.border.engine import engine as connected
 from friendshore.border.line import assess_line, kind_of
 from friendshore.border.scaled import INT64, NANO, product, products, rounded
-from friendshore.border.terms import Terms, terms_of
+from friendshore.border.terms import Law, Terms, terms_of
 
 SCHEMA = {
     "row": pa.int64(), "line_id": pa.string(), "day": pa.date32(), "importer": pa.string(), "origin": pa.string(),
@@ -131,10 +132,9 @@ def put(con: Any, name: str, table: pa.Table) -> Any:
 
 
 def assessed(
-    con: Any, hold: Any, lines: list[Any], rounding: Any, *, bounded: bool = False
+    con: Any, hold: Any, lines: list[Any], rounding: Any, border: Law, *, bounded: bool = False
 ) -> dict[str, dict[str, Any]]:
     """What the lines owe by the rule for any line, or by the one for lines within bounds that are known."""
-    border = law()
     kinds = sorted({kind_of(each, border) for each in lines}, key=repr)
     terms = [terms_of(kind, border) for kind in kinds]
     table = put(con, "lines", pa.Table.from_pylist(rows(lines), schema=pa.schema(SCHEMA)))
@@ -145,7 +145,11 @@ def assessed(
         same = columns.shared(columns.terms_table(terms))
     lines_of_kinds = columns.numbered(table, held, by_day=True)
     result = columns.rule(columns.joined(lines_of_kinds, held, needed, same), rounding, needed, hold)
-    wanted = result.select("line_id", "refusal", *columns.AMOUNTS, "reasons", "warnings").to_pyarrow().to_pylist()
+    wanted = (
+        result.select("line_id", "refusal", *columns.AMOUNTS, *columns.BESIDE, "reasons", "warnings")
+        .to_pyarrow()
+        .to_pylist()
+    )
     reasons, warnings = (table["codes"].to_list() for table in (columns.reasons_table(), columns.warnings_table(terms)))
     return {
         row["line_id"]: row
@@ -217,7 +221,7 @@ def test_rounding_is_what_its_name_says() -> None:
 def test_columns_equal_the_single_line_to_the_cent(engine: tuple[Any, Any], rounding: Any) -> None:
     con, hold = engine
     border, lines = law(), draw(7, 1500)
-    many = assessed(con, hold, lines, rounding)
+    many = assessed(con, hold, lines, rounding, border)
     used: dict[str, int] = {}
     reached: dict[str, int] = {}
     for entry in sorted(lines, key=lambda each: (each.day, each.line_id)):
@@ -230,6 +234,7 @@ def test_columns_equal_the_single_line_to_the_cent(engine: tuple[Any, Any], roun
         if one.amounts is None:
             continue
         assert {name: row[name] for name in columns.AMOUNTS} == one.amounts, entry
+        assert {name: row[name] for name in columns.BESIDE} == one.beside, entry
         assert row["reasons"].split() == list(one.reasons), entry
         assert row["warnings"].split() == list(one.warnings), entry
         for code in (*one.reasons, *one.warnings):
@@ -253,13 +258,12 @@ def test_terms_do_not_depend_on_the_line() -> None:
 def test_what_the_bounds_of_a_file_spare_changes_no_cent(engine: tuple[Any, Any], rounding: Any) -> None:
     """Products at once and constants are for light lines without grades; the others are the test above."""
     con, hold = engine
-    border = law()
-    kinds = {each: terms_of(kind_of(each, border), border) for each in draw(11, 2500) if each.net_g <= 10**7}
-    lines = [each for each, terms in kinds.items() if terms.tested.grade is None]
-    needed = columns.shape(list(kinds.values()), most_g=10**7)
-    assert needed.light
-    assert not needed.cheap
-    assert columns.shape([kinds[each] for each in lines], most_g=10**7).cheap
-    plain, bounded = (assessed(con, hold, lines, rounding, bounded=bounded) for bounded in (False, True))
+    border, lines = law(), [each for each in draw(11, 2500) if each.net_g <= 10**7]
+    graded = [terms_of(kind_of(each, border), border) for each in lines]
+    border = replace(border, price_tests={})
+    plain_terms = [terms_of(kind_of(each, border), border) for each in lines]
+    assert [columns.shape(terms, most_g=10**7).cheap for terms in (graded, plain_terms)] == [False, True]
+    assert columns.shape(graded, most_g=10**7).light
+    plain, bounded = (assessed(con, hold, lines, rounding, border, bounded=held) for held in (False, True))
     assert plain == bounded
     assert sum("L1" in row["reasons"].split() for row in plain.values()) > 10

@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
 Said = Callable[[str], None]
 
-# What is written for an assessed line, in order; amounts in USD with cents, masses in tonnes.
+# What is written for an assessed line, in order: what it is, how its value was built in the currency declared, what it owes
+# in USD with cents (masses in tonnes), why, and where that stands.
 WRITTEN = (
-    "line_id", "entry_day", "importer", "origin", "hs", "good", "customs_value_usd", "contained_t", "base_duty_usd",
-    "section_301_usd", "section_232_usd", "section_122_usd", "duty_on_top_usd", "levy_usd", "total_usd", "reasons",
-    "warnings", "clause", "article", "as_of", "price", "currency",
+    "line_id", "entry_day", "importer", "origin", "hs", "good", "price", "currency", "delivery", "freight", "insurance",
+    "basis", "exchange", "customs_value_usd", "contained_t", "mfn_usd", "preference_usd", "base_duty_usd", "section_301_usd",
+    "section_232_usd", "section_122_usd", "duty_on_top_usd", "levy_usd", "total_usd", "reasons", "warnings", "sources",
+    "clause", "article", "as_of",
 )  # fmt: skip
+# Of these, what is added up: the mfn duty and the preference are what might have been owed.
+SUMMED = tuple(name for name in WRITTEN if name.endswith("_usd") and name not in ("mfn_usd", "preference_usd"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,31 +234,18 @@ def _assessed(con: Backend, came: Brought, rounding: Rounding) -> str:
         for name, table in _spelling(came.terms).items()
     }
     result = columns.spelled(con.table("result"), tables["reasons"], tables["warnings"], tables["texts"])
-    amount = {name: hundredths(result[name]) for name in columns.AMOUNTS if name != "contained_g"}
-    columns_: dict[str, Any] = {
-        "line_id": result.line_id,
-        "entry_day": result.entry_day,
-        "importer": result.importer,
-        "origin": result.origin,
-        "hs": result.hs,
-        "good": result.good,
-        "customs_value_usd": amount["customs_c"],
-        "contained_t": shifted(result.contained_g, 13 if came.heavy else 12, 6),
-        "base_duty_usd": amount["duty_c"],
-        "section_301_usd": amount["section_301_c"],
-        "section_232_usd": amount["section_232_c"],
-        "section_122_usd": amount["section_122_c"],
-        "duty_on_top_usd": amount["surcharge_c"],
-        "levy_usd": amount["levy_c"],
-        "total_usd": amount["total_c"],
-        "reasons": result.reasons,
-        "warnings": result.warnings,
-        "clause": result.clause,
-        "article": result.article,
-        "as_of": result.day,
-        "price": hundredths(result.price_c),
-        "currency": result.currency,
-    }
+    texts_ = ("line_id", "entry_day", "importer", "origin", "hs", "good", "currency", "delivery", "basis", "exchange")
+    told = ("reasons", "warnings", "sources", "clause", "article")
+    cents = {
+        "price": "price_c", "freight": "freight_c", "insurance": "insurance_c", "customs_value_usd": "customs_c",
+        "mfn_usd": "mfn_c", "preference_usd": "preferred_c", "base_duty_usd": "duty_c", "section_301_usd": "section_301_c",
+        "section_232_usd": "section_232_c", "section_122_usd": "section_122_c", "duty_on_top_usd": "surcharge_c",
+        "levy_usd": "levy_c", "total_usd": "total_c",
+    }  # fmt: skip
+    found = {name: result[name] for name in (*texts_, *told)}
+    found |= {name: hundredths(result[column]) for name, column in cents.items()}
+    found |= {"as_of": result.day, "contained_t": shifted(result.stated_g, 13 if came.heavy else 12, 6)}
+    columns_ = {name: found[name] for name in WRITTEN}
     more = {name: result[name] for name in ("row", "refusal", "kind", "price_c")}
     every = con.compile(result.select(**columns_, **more))
     return f"SELECT * EXCLUDE ({', '.join(more)}) FROM ({every})"  # noqa: S608
@@ -269,8 +260,7 @@ def _totals(con: Backend, came: Brought, out: Path, refused: Path, began: float)
         con,
         once.group_by("currency").agg(n=once.count(), price=once.price.sum(), unread=once.price.isnull().sum()),
     )
-    owed_columns = [name for name in WRITTEN if name.endswith("_usd")]
-    sums = {name: done[name].sum() for name in (*owed_columns, "price")}
+    sums = {name: done[name].sum() for name in (*SUMMED, "price")}
     by = ("clause", "article", "currency", "levied")
     groups = done.group_by([*by[:-1], (done.levy_usd > 0).name(by[-1])])
     written = rows(con, groups.agg(n=done.count(), **sums).order_by(*by))
@@ -291,7 +281,7 @@ def _totals(con: Backend, came: Brought, out: Path, refused: Path, began: float)
         value_assessed=_by_currency(written),
         value_refused=_by_currency(set_aside),
         unread=sum(int(row["unread"]) for row in set_aside),
-        owed_usd={name: sum((row[name] for row in written), Decimal(0)) for name in owed_columns},
+        owed_usd={name: sum((row[name] for row in written), Decimal(0)) for name in SUMMED},
         by_article=tuple((*key, n, usd) for key, (n, usd) in sorted(articles.items())),
         codes=tuple((row["code"], row["n"]) for row in problems),
         seconds=time.perf_counter() - began,

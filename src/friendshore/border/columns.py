@@ -48,6 +48,9 @@ WAYS = (("suspended", "D4", False), ("treaty", "D2", True), ("agreed", "D3", Tru
 # What every assessed line has. Cents of USD and grams.
 AMOUNTS = ("customs_c", "cif_c", "contained_g", "duty_c", *(f"{name}_c" for name in EXTRAS), "levy_c", "total_c")
 
+# What stands beside them, none where there is none: base duty as MFN, the lowest preference, grams contained.
+BESIDE = ("mfn_c", "preferred_c", "stated_g")
+
 # Codes by their numbers. A line's reasons are one duty, any additional duties, one levy, and what the price test did; its
 # warnings those of its kind and any of its own.
 DUTIES = tuple(code for code in REASONS if code.startswith("D"))
@@ -68,7 +71,8 @@ _READ = (
 )  # fmt: skip
 _GRADED = ("grade", "grade_point")
 _RELATED = ("within", "sale", "deductive", "computed", "next_value")
-_TEXTS = ("importer", "origin", "hs", "good", "currency", "field", "about", "clause", "article")
+_WORDS = ("importer", "origin", "hs", "good", "currency", "delivery")
+_TEXTS = (*_WORDS, "basis", "exchange", "sources", "field", "about", "clause", "article")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,20 +289,19 @@ def weighed(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> 
 
 def _values(table: Table) -> Table:
     """Customs value and cif in hundredths of the currency, from price, freight and insurance as the term of delivery asks."""
-    freight, insurance = table.freight_c.fill_null(0), table.insurance_c.fill_null(0)
     table = table.mutate(
         no_freight=table.freight_asked & table.freight_c.isnull(),
         no_insurance=table.insurance_asked & table.insurance_c.isnull(),
-        freight_c=freight,
-        insurance_c=insurance,
+        freight_n=table.freight_c.fill_null(0),
+        insurance_n=table.insurance_c.fill_null(0),
     )
-    price, freight, insurance = table.price_c, table.freight_c, table.insurance_c
+    price, freight, insurance = table.price_c, table.freight_n, table.insurance_n
     table = table.mutate(
         customs_cur=price + freight * table.fob_freight + insurance * table.fob_insurance,
         cif_cur=price * table.cif_price + freight * table.cif_freight + insurance * table.cif_insurance,
     )
     used = ("fob_freight", "fob_insurance", "cif_freight", "cif_insurance", "freight_asked", "insurance_asked")
-    return table.drop(*used, "freight_c", "insurance_c")
+    return table.drop(*used, "freight_n", "insurance_n")
 
 
 def _masses(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
@@ -383,7 +386,7 @@ def _refusals(table: Table) -> Table:
     table = table.mutate(refusal=refusal.cast("int64"))
     fine = table.refusal == 0
     shown = {name: fine.ifelse(table[name], 0) for name in ("customs_c", "cif_c")}
-    shown["contained_g"] = (fine & table.contained_g.notnull()).ifelse(table.contained_g, 0)
+    shown |= {"contained_g": fine.ifelse(table.contained_g, 0).fill_null(0), "stated_g": table.contained_g}
     return table.mutate(**shown).drop("term_refusal", "needs_content", "no_freight", "no_insurance", "no_value")
 
 
@@ -423,10 +426,15 @@ def _base_duty(table: Table, rounding: Rounding, needed: Shape, engine: Engine) 
         table = table.mutate(duty_c=better.ifelse(table[f"{name}_c"], chosen), duty_n=better.ifelse(number, code))
         chosen, code = table.duty_c, table.duty_n
     missed: Any = ibis.literal(False)
+    preferred: list[Any] = []
     for name, _, asks_proof in ways:
         if asks_proof:
             missed = missed | (table[f"{name}_missed"] & (table[f"{name}_c"] < chosen))
-    return table.mutate(duty_c=chosen, missed=missed)
+            offered = table[f"{name}_open"] | table[f"{name}_missed"]
+            offered = offered & table.quota.isnull() if needed.quotas else offered
+            preferred.append(offered.ifelse(table[f"{name}_c"], None))
+    least = ibis.least(*preferred) if len(preferred) > 1 else (preferred or [ibis.literal(None, "int64")])[0]
+    return table.mutate(duty_c=chosen, missed=missed, preferred_c=least)
 
 
 def _quota(table: Table, rounding: Rounding, needed: Shape, engine: Engine) -> Table:
@@ -559,8 +567,11 @@ def _codes(table: Table, needed: Shape) -> Table:
         "day",
         "kind",
         "price_c",
+        "freight_c",
+        "insurance_c",
         "refusal",
         *AMOUNTS,
+        *BESIDE,
         reasons=((reasons * len(LEVIES) + table.levy_n + not_below) * len(GRADES) + graded) * len(TESTS) + tested,
         warnings=warnings,
     )
@@ -601,12 +612,16 @@ def warnings_table(terms: Iterable[Terms]) -> pl.DataFrame:
 
 
 def texts_table(terms: Iterable[Terms]) -> pl.DataFrame:
-    """The words of every kind, cleaned, what is missing, and the clause and article of its levy, by its number."""
-    words = {name for name in KEYS if name != "day"}
+    """What there is to say of every kind, by its number: its words, cleaned, how it is valued, where its duties stand."""
     held = list(terms)
-    return _by_place(
-        "kind", {name: [getattr(each.kind if name in words else each, name) for each in held] for name in _TEXTS}
-    )
+    said = {
+        name: [getattr(each.kind if name in _WORDS else each, name) for each in held]
+        for name in _TEXTS
+        if name not in ("basis", "exchange")
+    }
+    said["basis"] = ["fob" if each.at_fob else "cif" for each in held]
+    said["exchange"] = [each.fx_text for each in held]
+    return _by_place("kind", {name: said[name] for name in _TEXTS})
 
 
 def _by_place(number: str, texts: dict[str, list[str]]) -> pl.DataFrame:

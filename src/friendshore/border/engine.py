@@ -34,7 +34,7 @@ def engine() -> Iterator[Backend]:
     fused = ibis.options.sql.fuse_selects
     with tempfile.TemporaryDirectory(prefix="friendshore-border-") as folder:
         con = ibis.duckdb.connect(Path(folder) / "border.duckdb", memory_limit=MEMORY, temp_directory=folder)
-        con.raw_sql("SET disabled_optimizers = 'filter_pushdown,join_order,build_side_probe_side'")
+        con.raw_sql("SET disabled_optimizers = 'filter_pushdown,build_side_probe_side'")
         try:
             ibis.options.sql.fuse_selects = False
             yield con

@@ -128,7 +128,8 @@ class _Owed:
 class Assessed:
     """What one line owes, or what is missing. Amounts are cents of USD; with a `refusal` there are none.
 
-    `levy_range_c` is what the known contents imply where the contained mass is missing.
+    `levy_range_c` is what the known contents imply where the contained mass is missing. `beside` is what stands beside the
+    amounts: the base duty as MFN, the lowest preference, grams contained, each none where there is none.
     """
 
     entry: Entry
@@ -138,6 +139,7 @@ class Assessed:
     steps: tuple[Step, ...] = ()
     options: tuple[Option, ...] = ()
     amounts: dict[str, int] | None = None
+    beside: dict[str, int | None] | None = None
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     levy_range_c: tuple[int, int] | None = None
@@ -200,9 +202,10 @@ class _Line:
             return self._with_range(self._refused("N05", self._no_assay()), customs_c, cif_c)
         if customs_c > CENTS_MAX or cif_c > CENTS_MAX:
             return self._refused("R19", "above 90 thousand million USD")
-        return self._charged(customs_c, cif_c, contained_g or 0)
+        return self._charged(customs_c, cif_c, contained_g)
 
-    def _charged(self, customs_c: int, cif_c: int, contained_g: int) -> Assessed:
+    def _charged(self, customs_c: int, cif_c: int, stated_g: int | None) -> Assessed:
+        contained_g = stated_g or 0
         ways = self._ways(customs_c, contained_g)
         compared_c, tests, between = self._compared(cif_c, contained_g)
         each = [self._owed(way, customs_c, compared_c, contained_g, between) for way in ways if way.open]
@@ -214,9 +217,15 @@ class _Line:
             "customs_c": customs_c, "cif_c": cif_c, "contained_g": contained_g, "duty_c": owed.way.amount_c,
             **{f"{name}_c": amount for name, amount in owed.extras.items()}, "levy_c": owed.levy_c, "total_c": owed.total_c,
         }  # fmt: skip
+        preferred = [way.amount_c for way in ways if way.code in ("D2", "D3")]
+        beside = {
+            "mfn_c": self._amount(self.terms.mfn, customs_c, contained_g),
+            "preferred_c": min(preferred, default=None),
+            "stated_g": stated_g,
+        }
         return Assessed(
             entry=self.entry, terms=self.terms, steps=(*self.steps, *owed.steps), options=self._options(each, owed, ways),
-            amounts=amounts, reasons=tuple(codes), warnings=self._warnings(ways, owed),
+            amounts=amounts, beside=beside, reasons=tuple(codes), warnings=self._warnings(ways, owed),
         )  # fmt: skip
 
     def _owed(self, way: _Way, customs_c: int, compared_c: int, contained_g: int, between: tuple[Step, ...]) -> _Owed:

@@ -177,6 +177,19 @@ class Terms:
         return tuple(code for code, flag in flags if flag)
 
     @property
+    def sources(self) -> str:
+        """Where each duty and the levy stand, after the codes that tell of them: "D1 general, us.hts2026; L1 L2 floor.f, Art. 6"."""
+        agreed = "D5 D6 D7" if self.quota is not None else "D3"
+        charges: tuple[tuple[str, Charge | None], ...] = (
+            (self.mfn_code, self.mfn), ("D4", self.suspended), ("D2", self.treaty), (agreed, self.agreed),
+            ("A1", self.section_301), ("A2", self.section_232), ("A3", self.section_122), ("A4", self.surcharge),
+        )  # fmt: skip
+        levy = "L1 L2" if self.reference is not None else self.levy_reason
+        stands = [(code, each.name, each.source) for code, each in charges if each is not None]
+        stands += [(levy, self.clause, self.article)]
+        return "; ".join(f"{code} {', '.join(filter(None, where))}" for code, *where in stands if any(where))
+
+    @property
     def needs_content(self) -> bool:
         """Whether an amount depends on the contained mass."""
         charges = (self.mfn, self.treaty, self.agreed, self.suspended, self.surcharge)

@@ -103,7 +103,8 @@ def totals(found: Totals, out: str, refused: str) -> str:
 
 def document(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """An assessment for a machine: amounts as text, so that no cent is lost."""
-    amounts = found.amounts or {}
+    amounts = (found.amounts or {}) | (found.beside or {})
+    stated = amounts.get("stated_g")
     return {
         "line": found.entry.line_id,
         "as_of": found.terms.kind.day.isoformat(),
@@ -111,9 +112,11 @@ def document(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> dict
         "missing": _problem(found.refusal) if found.refusal else None,
         "about": found.about or None,
         "amounts_usd": {
-            name.removesuffix("_c"): f"{Decimal(c) / 100:.2f}" for name, c in amounts.items() if name.endswith("_c")
+            name.removesuffix("_c"): f"{Decimal(c) / 100:.2f}" if c is not None else None
+            for name, c in amounts.items()
+            if name.endswith("_c")
         },
-        "contained_t": f"{Decimal(amounts['contained_g']) / 10**6:f}" if amounts else None,
+        "contained_t": f"{Decimal(stated) / 10**6:f}" if stated is not None else None,
         "levy_range_usd": [f"{Decimal(c) / 100:.2f}" for c in found.levy_range_c] if found.levy_range_c else None,
         "options": [
             {
@@ -131,6 +134,7 @@ def document(found: Assessed, signals: Sequence[Mapping[str, Any]] = ()) -> dict
         "reasons": list(found.reasons),
         "warnings": list(found.warnings),
         "to_do": [_problem(code) for code in found.warnings],
+        "sources": found.terms.sources,
         "clause": found.terms.clause or None,
         "article": found.terms.article or None,
         "signals": signals_document(signals),
