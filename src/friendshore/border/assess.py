@@ -206,17 +206,19 @@ def _write_assessed(con: Backend, came: Brought, assessed: str, out: Path) -> No
     """
     import duckdb
 
+    order = "" if came.keep_order else " ORDER BY row"
     few = {name: Aside(con, name, came.lines) for name in ASIDE}
     try:
         brought.number(con, came, few["faulty"].call)
-        write(con, f"{assessed} WHERE CASE WHEN refusal = 0 THEN true ELSE {few['missing'].call} END", out)
+        chosen = f"CASE WHEN refusal = 0 THEN true ELSE {few['missing'].call} END"
+        write(con, f"{assessed} WHERE {chosen}{order}", out)
         for each in few.values():
             each.keep(con)
     except duckdb.Error:
         if not any(each.full for each in few.values()):
             raise
         brought.number(con, came)
-        write(con, f"{assessed} WHERE refusal = 0", out)
+        write(con, f"{assessed} WHERE refusal = 0{order}", out)
         for name, wanted in (("faulty", "lines WHERE wrong"), ("missing", "result WHERE refusal <> 0")):
             con.raw_sql(f"CREATE TABLE {name} AS SELECT {', '.join(ASIDE[name])} FROM {wanted}")  # noqa: S608
 
