@@ -183,8 +183,168 @@ def test_codes_that_came_as_numbers_are_refused_for_a_nought_may_be_lost(tmp_pat
     file = tmp_path / "entries.parquet"
     pl.DataFrame([GOOD]).with_columns(pl.col("hs").str.replace_all(r"\.", "").cast(pl.Int64)).write_parquet(file)
     totals, _, refused = run(file)
-    assert [row["code"] for row in refused] == ["R06"]
+    assert [(row["code"], row["field"], row["value"]) for row in refused] == [("R06", "hs", "28418000")]
     assert totals.assessed == 0
+    assert find(file, "A1", law()) == (Fault("R06", "hs", "28418000"),)
+    lines = tmp_path / "entries.jsonl"
+    lines.write_text(json.dumps(GOOD | {"hs": 28418000}) + "\n" + json.dumps(GOOD | {"line_id": "B"}), encoding="utf-8")
+    _, assessed, refused = run(lines)
+    assert [row["line_id"] for row in assessed] == ["B"]
+    assert [(row["code"], row["about"]) for row in refused] == [("R06", "hs '28418000 (a number)'")]
+
+
+def test_a_fact_that_a_line_lacks_is_told_with_its_field_and_what_it_is_about(tmp_path: Path) -> None:
+    ore = {"importer": "BBB", "hs": "26110060", "good": "tungsten.concentrate", "assay": "", "assay_of": ""}
+    lacking = {
+        "N05": (ore, "assay", "no assay of tungsten.concentrate"),
+        "N06": ({"importer": "BBB", "freight": ""}, "freight", "the price is FOB"),
+        "N07": ({"importer": "BBB", "insurance": "", "delivery": "cfr"}, "insurance", "the price is CFR"),
+        "N10": ({"delivery": "DDP"}, "delivery", "delivered duty paid"),
+        "N12": ({"delivery": "CIF", "freight": "20000.00"}, "price", "the value that is left is not above nought"),
+        "N02": ({"hs": "85481012"}, "hs", ""),  # its own words, and not those of another
+        "R05": ({"origin": "ZZZ"}, "origin", "origin 'ZZZ'"),
+    }
+    rows = [GOOD | {"line_id": code} | more for code, (more, _, _) in lacking.items()]
+    file = written(rows, tmp_path / "entries.csv")
+    _, assessed, refused = run(file)
+    assert assessed == []
+    for row in refused:
+        _, field, about = lacking[row["line_id"]]
+        assert (row["code"], row["field"]) == (row["line_id"], field)
+        assert row["about"]
+        assert row["about"].startswith(about)
+        one = find(file, row["line_id"], law())
+        assert isinstance(one, Assessed)
+        assert (one.refusal, one.about[: len(row["about"])]) == (row["code"], row["about"])
+
+
+def test_a_day_is_a_day_as_a_stamp_of_midnight_and_none_with_a_time_or_a_zone(tmp_path: Path) -> None:
+    frame = pl.DataFrame([GOOD | {"line_id": name} for name in ("A", "B")])
+    stamps = pl.Series("date", ["2030-01-05 00:00:00", "2030-01-05 13:30:00"]).str.to_datetime()
+    _, wanted, _ = run(written([GOOD | {"line_id": "A"}], tmp_path / "entries.csv"))
+    for unit in ("ms", "us", "ns"):
+        file = tmp_path / unit / "entries.parquet"
+        file.parent.mkdir()
+        frame.with_columns(stamps.dt.cast_time_unit(unit)).write_parquet(file)
+        _, assessed, refused = run(file)
+        assert assessed == wanted
+        told = [(row["line_id"], row["code"], row["field"], row["value"]) for row in refused]
+        assert told == [("B", "R04", "date", "2030-01-05 13:30:00")]
+    zoned = tmp_path / "entries.parquet"
+    frame.with_columns(stamps.dt.replace_time_zone("UTC")).write_parquet(zoned)
+    assert [row["code"] for row in run(zoned)[2]] == ["R04", "R04"]
+
+
+def test_noughts_behind_the_point_are_a_columns_own_and_no_fault(tmp_path: Path) -> None:
+    _, wanted, _ = run(written([GOOD], tmp_path / "entries.csv"))
+    frame = pl.DataFrame([GOOD])
+    wide = [pl.col(name).cast(pl.Decimal(38, 10)) for name in ("net_mass_kg", "price", "freight", "insurance", "assay")]
+    file = tmp_path / "wide.parquet"
+    frame.with_columns(wide).write_parquet(file)
+    assert run(file)[1] == wanted
+    frame.with_columns(wide).with_columns(pl.lit("0.8850000001").cast(pl.Decimal(38, 10)).alias("assay")).write_parquet(
+        file
+    )
+    assert [(row["code"], row["field"]) for row in run(file)[2]] == [("R13", "assay")]
+
+
+def test_a_quotation_mark_that_is_not_closed_costs_its_own_line_alone(tmp_path: Path) -> None:
+    """Whether the file ends, another mark comes, or the swallowed lines would even make a row."""
+    rows = [GOOD | {"line_id": f"L{k}", "lot": f"lot{k}"} for k in range(8)]
+    head, *lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    opened = {
+        "to the end": {2: lines[2].replace("CCC", '"CCC')},
+        "to another quoted cell": {2: lines[2].replace("CCC", '"CCC'), 5: lines[5].replace("CCC", '"CCC"')},
+        "to a row": {2: lines[2].replace("lot2", '"lot2'), 5: lines[5].replace("lot5", 'lot5"')},
+        "behind a mark in a cell": {2: lines[2].replace("USD,FOB", 'U"SD,"FOB')},
+        "twice": {2: lines[2].replace("CCC", '"CCC'), 3: lines[3].replace("CCC", '"CCC')},
+    }
+    for name, torn in opened.items():
+        file = tmp_path / name / "entries.csv"
+        file.parent.mkdir()
+        file.write_text(
+            "\n".join([head, *(torn.get(k, line) for k, line in enumerate(lines))]) + "\n", encoding="utf-8"
+        )
+        totals, assessed, refused = run(file)
+        lost = {int(row["row"]) - 1 for row in refused}
+        assert totals.lines == len(lines), name
+        assert lost <= set(torn), name
+        assert 2 in lost, name
+        assert {row["line_id"] for row in assessed} == {f"L{k}" for k in range(8) if k not in lost}, name
+        assert refused[0]["code"] == "R01", name
+        assert "line 4 of the file" in refused[0]["about"], name
+        assert refused[0]["value"].startswith("L2,"), name
+        assert isinstance(find(file, "7", law()), Assessed), name
+
+
+def test_blank_lines_and_line_ends_of_two_kinds_move_no_row(tmp_path: Path) -> None:
+    lines = [",".join(GOOD), *(",".join((GOOD | {"line_id": f"L{k}"}).values()) for k in range(4))]
+    lines[3] += ",one more"
+    file = tmp_path / "entries.csv"
+    for ends in (
+        ("\n", "\r\n", "\n", "\r\n", "\n"),
+        ("\n\n", "\n", "\n\n\n", "\n", "\n\n"),
+        ("\r\n", "\r\n\r\n", "\r\n", "\r\n", ""),
+    ):
+        file.write_bytes("".join(line + end for line, end in zip(lines, ends, strict=True)).encode())
+        totals, assessed, refused = run(file)
+        assert (totals.lines, [row["row"] for row in refused]) == (4, ["3"]), ends
+        assert {row["line_id"] for row in assessed} == {"L0", "L1", "L3"}, ends
+        found = find(file, "4", law())
+        assert isinstance(found, Assessed)
+        assert found.entry.line_id == "L3", ends
+
+
+def test_a_text_on_several_lines_stays_one_cell(tmp_path: Path) -> None:
+    rows = [GOOD | {"line_id": f"L{k}", "note": f'two\nlines, "{k}"\n' if k % 2 else "one"} for k in range(4)]
+    rows[1]["good"] += "\n"  # as a spreadsheet leaves it
+    file = tmp_path / "entries.csv"
+    with file.open("w", encoding="utf-8", newline="") as text:
+        out = csv.DictWriter(text, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
+    totals, assessed, refused = run(file)
+    assert (totals.lines, len(assessed), refused) == (4, 4, [])
+
+
+def test_a_json_line_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
+    rows = [json.dumps(GOOD | {"line_id": f"L{k}"}) for k in range(12)]
+    broken = {
+        1: (rows[1][:-5], "no JSON"),
+        2: (rows[2].replace('"20000.00"', '{"value": 20000, "unit": "USD"}'), "'price' holds an object or a list"),
+        3: (rows[3].replace('"L3"', '["L3"]'), "'line_id' holds an object or a list"),
+        4: ("[1, 2]", "one object is expected"),
+        5: (rows[5].replace('"freight"', '"price"'), "'price' stands twice"),
+        6: (rows[6].replace('"L6"', '"L\\ud800"'), "half of a sign"),
+        7: ("[" * 100_000, "too deep"),
+    }
+    lines = [broken.get(k, (row, ""))[0].encode() for k, row in enumerate(rows)]
+    lines[8] = lines[8].replace(b"CCC", b"C\xffC")
+    file = tmp_path / "entries.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + b"\n".join(lines) + b"\n\n")
+    totals, assessed, refused = run(file)
+    assert [int(row["row"]) for row in refused] == list(range(2, 10))
+    assert {row["code"] for row in refused} == {"R01"}
+    for row in refused[:-1]:
+        number = int(row["row"]) - 1
+        assert f"line {number + 1} of the file: {broken[number][1]}" in row["about"]
+    assert "is not UTF-8" in refused[-1]["about"]
+    assert {row["line_id"] for row in assessed} == {"L0", "L9", "L10", "L11"}
+    assert totals.lines == 12
+    assert isinstance(find(file, "10", law()), Assessed)
+
+
+def test_numbers_in_json_keep_their_own_digits(tmp_path: Path) -> None:
+    """What a float would round or spell anew is refused as it is in a text."""
+    numbers = {"A": "20000.00", "B": "20000.0000000000001", "C": "2e4", "D": "20000", "E": "NaN", "F": "true"}
+    lines = [json.dumps(GOOD | {"line_id": name}).replace('"20000.00"', number) for name, number in numbers.items()]
+    file = tmp_path / "entries.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    _, assessed, refused = run(file)
+    assert {row["line_id"]: row["price"] for row in assessed} == {"A": "20000.00", "D": "20000.00"}
+    assert [(row["line_id"], row["code"], row["value"]) for row in refused] == [
+        (name, "R08", numbers[name]) for name in "BCEF"
+    ]
 
 
 def test_a_truncated_parquet_file_is_refused_whole(tmp_path: Path) -> None:
@@ -199,8 +359,11 @@ def test_a_truncated_parquet_file_is_refused_whole(tmp_path: Path) -> None:
 def test_columns_of_no_layout_are_refused_with_what_is_missing(tmp_path: Path) -> None:
     file = tmp_path / "entries.csv"
     file.write_text("line_id,date\nA,2030-01-01\n", encoding="utf-8")
-    with pytest.raises(InputRefused, match="the layout national needs: importer"):
+    with pytest.raises(InputRefused, match="no column is called 'importer'"):
         run(file)
+    pl.DataFrame({"line_id": ["A"], "date": ["2030-01-01"]}).write_parquet(tmp_path / "entries.parquet")
+    with pytest.raises(InputRefused, match="the layout national needs: importer"):
+        run(tmp_path / "entries.parquet")
 
 
 def test_the_layouts_of_filers_and_of_the_wco_are_the_same_line(tmp_path: Path) -> None:
@@ -216,6 +379,16 @@ def test_the_layouts_of_filers_and_of_the_wco_are_the_same_line(tmp_path: Path) 
         out.writerow([names[name] for name in GOOD])
         out.writerow([one[name] for name in GOOD])
     assert run(file)[1] == wanted
+    for day in ("20300105", "2030-01-05T00:00:00"):  # in this layout alone
+        file.write_text(file.read_text(encoding="utf-8").replace("2030-01-05", day), encoding="utf-8")
+        assert run(file)[1] == wanted
+        file.write_text(file.read_text(encoding="utf-8").replace(day, "2030-01-05"), encoding="utf-8")
+        _, _, refused = run(written([one | {"date": day}], tmp_path / "entries.csv"))
+        assert [(row["code"], row["value"]) for row in refused] == [("R04", day)]
+    for day in ("20301305", "2030-0105", "2030-01-05T13:00:00", "2030-01-05T00:00:00Z"):
+        file.write_text(file.read_text(encoding="utf-8").replace("2030-01-05", day), encoding="utf-8")
+        assert [(row["code"], row["value"]) for row in run(file)[2]] == [("R04", day)]
+        file.write_text(file.read_text(encoding="utf-8").replace(day, "2030-01-05"), encoding="utf-8")
     said = CONSTANTS["entry_summary"]
     assert set(LAYOUTS["entry_summary"]) | set(said) == set(LAYOUTS["national"])
 

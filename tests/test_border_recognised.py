@@ -8,9 +8,12 @@ import json
 from pathlib import Path
 
 import pytest
+from border_cases import law
 from test_border_entries import GOOD, written
 
+from friendshore.border.assess import assess_file
 from friendshore.border.entries import LAYOUTS
+from friendshore.border.found import find
 from friendshore.border.recognised import recognise
 from friendshore.cli import border
 from friendshore.errors import InputRefused
@@ -70,9 +73,22 @@ def test_columns_that_are_almost_right_are_told_one_by_one(tmp_path: Path) -> No
     assert "did you mean 'net_mas_kg'?" in told
     assert "3 problems" in told
     assert f"{file}:1:1" in told
+    file.write_text("line_id,date\n", encoding="utf-8")
+    assert "no column is called 'importer'" in refusal(file)  # and not of a layout that asks for fewer
     file.write_text("HTS Number,Entry Line\n", encoding="utf-8")
     assert "no column is called 'Entered Value'" in refusal(file)  # of the nearest layout
     assert "price of the line" in refusal(file)
+
+
+def test_whoever_opens_a_file_is_told_what_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "entries.csv"
+    file.write_text(good(tmp_path).replace(",", ";"), encoding="utf-8")
+    for reading in (
+        lambda: assess_file(file, law(), tmp_path / "out.csv", tmp_path / "refused.csv"),
+        lambda: find(file, "A1", law()),
+    ):
+        with pytest.raises(InputRefused, match="apart by semicolons"):
+            reading()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -12,7 +12,7 @@ from friendshore.border.brought import rejects
 from friendshore.border.engine import hundredths, put
 from friendshore.border.entries import FAULT, PART
 from friendshore.border.reasons import REASONS
-from friendshore.border.terms import FORMULA
+from friendshore.border.terms import FORMULA, OTHER
 
 if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
@@ -23,6 +23,17 @@ ASIDE = {
     "faulty": {"row": "BIGINT", "line_id": "VARCHAR", "price_c": "BIGINT", "currency": "VARCHAR", "faults": "VARCHAR"},
     "missing": {"row": "BIGINT", "line_id": "VARCHAR", "price_c": "BIGINT", "refusal": "BIGINT", "kind": "BIGINT"},
 }
+# Which field mends what the law could not find, where no field's own words are at fault.
+FIELD = {
+    "R19": "price", "N01": "importer", "N02": "hs", "N03": "hs", "N04": "good", "N05": "assay", "N06": "freight",
+    "N07": "insurance", "N08": "currency", "N09": "assay_of", "N10": "delivery", "N11": "good", "N12": "price", "N13": "hs",
+    "N14": "good", "N15": "origin", "N16": "proof", "N17": "related", "N18": "date",
+}  # fmt: skip
+# What is said of facts that a line itself lacks, as `line` says it.
+LACKING = {
+    "R19": "above 90 thousand million USD", "N05": "no assay", "N06": "the price is ", "N07": "the price is ",
+    "N10": "delivered duty paid", "N12": "the value that is left is not above nought",
+}  # fmt: skip
 FEW_PART, FEW_LEAST = 200, 1_000  # one line in so many, and so many more, are few
 REFUSED = ("row", "line_id", "code", "field", "value", "problem", "about", "fix", "who", "price", "currency")
 
@@ -89,7 +100,18 @@ def _missing(missing: Table, texts: Table) -> Table:
 
     code = ibis.cases(*((missing.refusal == number, code) for number, code in enumerate(columns.REFUSALS)), else_="")
     missing = missing.join(texts, missing.kind == texts.kind)
-    return missing.mutate(code=code, value=ibis.literal(""), nth=ibis.literal(0, "int64"))
+    told = {name: missing[name].cast("string") for name in ("field", "about", "good", "delivery")}
+    field = ibis.cases(*((code == each, name) for each, name in FIELD.items()), else_="")
+    lacks = ibis.cases(*((code == each, said) for each, said in LACKING.items()), else_="")
+    of = told["good"].isin(["", OTHER]).ifelse("", ibis.literal(" of ") + told["good"])
+    lacks += ibis.cases((code == "N05", of), (code.isin(["N06", "N07"]), told["delivery"]), else_="")
+    return missing.mutate(
+        code=code,
+        field=(told["field"] == "").ifelse(field, told["field"]),
+        about=(told["about"] == "").ifelse(lacks, told["about"]),
+        value=ibis.literal(""),
+        nth=ibis.literal(0, "int64"),
+    )
 
 
 def _faulty(faulty: Table) -> Table:

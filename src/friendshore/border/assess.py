@@ -34,8 +34,8 @@ Said = Callable[[str], None]
 # What is written for an assessed line, in order: what it is, how its value was built in the currency declared, what it owes
 # in USD with cents (masses in tonnes), why, and where that stands.
 WRITTEN = (
-    "line_id", "entry_day", "importer", "origin", "hs", "good", "price", "currency", "delivery", "freight", "insurance",
-    "basis", "exchange", "customs_value_usd", "contained_t", "mfn_usd", "preference_usd", "base_duty_usd", "section_301_usd",
+    "row", "line_id", "entry_day", "importer", "origin", "hs", "good", "price", "currency", "delivery", "freight",
+    "insurance", "basis", "exchange", "customs_value_usd", "contained_t", "mfn_usd", "preference_usd", "base_duty_usd", "section_301_usd",
     "section_232_usd", "section_122_usd", "duty_on_top_usd", "levy_usd", "total_usd", "reasons", "warnings", "sources",
     "clause", "article", "as_of",
 )  # fmt: skip
@@ -206,7 +206,7 @@ def _write_assessed(con: Backend, came: Brought, assessed: str, out: Path) -> No
     """
     import duckdb
 
-    order = "" if came.keep_order else " ORDER BY row"
+    order = " ORDER BY row" if came.few else ""
     few = {name: Aside(con, name, came.lines) for name in ASIDE}
     try:
         brought.number(con, came, few["faulty"].call)
@@ -236,7 +236,19 @@ def _assessed(con: Backend, came: Brought, rounding: Rounding) -> str:
         for name, table in _spelling(came.terms).items()
     }
     result = columns.spelled(con.table("result"), tables["reasons"], tables["warnings"], tables["texts"])
-    texts_ = ("line_id", "entry_day", "importer", "origin", "hs", "good", "currency", "delivery", "basis", "exchange")
+    texts_ = (
+        "row",
+        "line_id",
+        "entry_day",
+        "importer",
+        "origin",
+        "hs",
+        "good",
+        "currency",
+        "delivery",
+        "basis",
+        "exchange",
+    )
     told = ("reasons", "warnings", "sources", "clause", "article")
     cents = {
         "price": "price_c", "freight": "freight_c", "insurance": "insurance_c", "customs_value_usd": "customs_c",
@@ -248,7 +260,7 @@ def _assessed(con: Backend, came: Brought, rounding: Rounding) -> str:
     found |= {name: hundredths(result[column]) for name, column in cents.items()}
     found |= {"as_of": result.day, "contained_t": shifted(result.stated_g, 13 if came.heavy else 12, 6)}
     columns_ = {name: found[name] for name in WRITTEN}
-    more = {name: result[name] for name in ("row", "refusal", "kind", "price_c")}
+    more = {name: result[name] for name in ("refusal", "kind", "price_c")}
     every = con.compile(result.select(**columns_, **more))
     return f"SELECT * EXCLUDE ({', '.join(more)}) FROM ({every})"  # noqa: S608
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ibis.expr.types import Table
 
 HASHES = 1_000_000  # how many are fetched at a time
+SORTED_MOST = 200_000  # lines that are put in their order
 KINDS_MAX = 2_000_000  # combinations of importer, origin, line, good and the like in one file
 
 
@@ -59,6 +60,11 @@ class Brought:
     def quotas(self) -> bool:
         """Whether any line draws on a quota."""
         return any(each.quota is not None for each in self.terms)
+
+    @property
+    def few(self) -> bool:
+        """Whether lines are few enough to be put in their order; a join gives them back in blocks as these are done."""
+        return self.lines <= SORTED_MOST
 
     @property
     def heavy(self) -> bool:
@@ -106,11 +112,18 @@ def mark_twice(con: Backend, checked: Table, again: list[str]) -> None:
 
 
 def rejects(con: Backend) -> list[tuple[int, str, str]]:
-    """Rows of a CSV file that could not be taken apart: number, what was said, how they begin."""
-    if not con.raw_sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():
-        return []
-    query = "SELECT line, any_value(error_message), any_value(csv_line[:60]) FROM reject_errors GROUP BY line"
-    return sorted((int(line) - 1, said or "", text or "") for line, said, text in con.raw_sql(query).fetchall())
+    """Rows of a text file that could not be taken apart: number, what was said, how they begin."""
+    found: dict[int, tuple[str, str]] = {}
+    for name, query in (
+        (
+            "reject_errors",
+            "SELECT line - 1, any_value(error_message), any_value(csv_line[:60]) FROM reject_errors GROUP BY line",
+        ),
+        ("torn", "FROM torn"),  # these the engine was given to set aside, and cannot say why
+    ):
+        if con.raw_sql(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{name}'").fetchall():  # noqa: S608
+            found |= {int(row): (said or "", text or "") for row, said, text in con.raw_sql(query).fetchall()}
+    return [(row, *told) for row, told in sorted(found.items())]
 
 
 def _renumbered(con: Backend, typed: Table) -> Table:

@@ -7,12 +7,14 @@ currency, grams, billionths. Nothing is guessed, trimmed or rounded on the way. 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from friendshore.border import csv_lines, json_lines
+from friendshore.border.engine import folder, put
 from friendshore.border.scaled import CENTS_MAX, GRAMS_MAX, NANO
 from friendshore.border.terms import DELIVERY, FORMULA
 from friendshore.errors import InputRefused, did_you_mean
@@ -90,6 +92,7 @@ LAYOUTS: dict[str, Mapping[str, str]] = {
         "proof_date": "AdditionalDocument.IssueDateTime", "lot": "Commodity.LotID",
     },
 }  # fmt: skip
+KNOWN = frozenset(theirs for names in LAYOUTS.values() for theirs in names.values())
 # What a layout leaves unsaid because it is the same for all of its lines.
 CONSTANTS: dict[str, Mapping[str, str]] = {
     "national": {},
@@ -114,22 +117,11 @@ def open_file(con: Backend, file: Path, layout: str = "") -> Table:
     import duckdb
     import ibis
 
-    if not file.is_file():
-        raise InputRefused.because("no-file", f"'{file}' is no file", path="ENTRIES")
-    kind = file.suffix.lower()
+    from friendshore.border.recognised import recognise  # which is told by the layouts above
+
+    recognise(file, layout)
     try:
-        if kind == ".csv":
-            table = con.read_csv(
-                file, auto_detect=False, columns=_header(file), header=True, delim=",", quote='"', escape='"',
-                store_rejects=True, max_line_size=LINE_MAX, buffer_size=4 * LINE_MAX,
-            )  # fmt: skip
-        elif kind == ".parquet":
-            table = _parquet(con, file)
-        elif kind in (".jsonl", ".ndjson", ".json"):
-            table = con.read_json(file, format="newline_delimited")
-        else:
-            hint = "entries come as .csv, .parquet, .jsonl or .ndjson"
-            raise InputRefused.because("entries-format", f"{file.name} is of no format that is read here", hint=hint)
+        table = READERS.get(file.suffix.lower(), _json)(con, file)
     except duckdb.Error as error:
         said = str(error).strip().splitlines()[0]
         raise InputRefused.because(
@@ -141,10 +133,20 @@ def open_file(con: Backend, file: Path, layout: str = "") -> Table:
     columns: dict[str, Any] = {"row": (table.file_row_number if numbered else ibis.row_number()) + 1}
     for name in NAMES:
         if names.get(name) in table.columns:
-            columns[name] = table[names[name]]
+            column = table[names[name]]
+            columns[name] = _plain_day(column) if names[name].endswith("DateTime") else column
         elif name in constants:
             columns[name] = ibis.literal(constants[name])
     return table.select(**columns)
+
+
+def _plain_day(column: Any) -> Any:
+    """A `DateTime` of the WCO data model as a plain day: 20300105 (its format 102) or midnight; anything else as it came."""
+    if not column.type().is_string():
+        return column
+    form = r"^\s*([0-9]{4})([0-9]{2})([0-9]{2})\s*$"
+    day = column.re_replace(r"^(\s*[0-9]{4}-[0-9]{2}-[0-9]{2})T00:00:00(\s*)$", r"\1\2").re_replace(form, r"\1-\2-\3")
+    return day.try_cast("date").isnull().ifelse(column, day)
 
 
 def _parquet(con: Backend, file: Path) -> Table:
@@ -152,6 +154,42 @@ def _parquet(con: Backend, file: Path) -> Table:
     place = str(file).replace("'", "''")
     con.raw_sql(f"CREATE OR REPLACE VIEW entries_file AS FROM read_parquet('{place}', file_row_number = true)")
     return con.table("entries_file")
+
+
+def _csv(con: Backend, file: Path) -> Table:
+    """The rows of a CSV file; torn lines are those of the table `torn`, and no others with them."""
+    columns = _header(file)
+    if not csv_lines.sound(file):
+        words = frozenset(place for place, name in enumerate(columns) if name in KNOWN)
+        copy = folder(con) / "entries.csv"
+        _torn(con, csv_lines.mend(file, copy, words, len(columns)))
+        file = copy
+    return con.read_csv(
+        file, auto_detect=False, columns=columns, header=True, delim=",", quote='"', escape='"',
+        store_rejects=True, max_line_size=LINE_MAX, buffer_size=4 * LINE_MAX,
+    )  # fmt: skip
+
+
+def _json(con: Backend, file: Path) -> Table:
+    """The lines of a JSON file; those that are no objects of single values are those of the table `torn`."""
+    codes = {names["hs"] for names in LAYOUTS.values()}
+    files, torn = json_lines.parts(file, folder(con), KNOWN, codes)
+    if not files:
+        raise InputRefused.because(
+            "entries-unreadable", f"{file.name}: {torn[0][1]}", path="ENTRIES", hint="no line of it can be read"
+        )
+    _torn(con, torn)
+    return con.read_parquet([str(each) for each in files], union_by_name=True)
+
+
+def _torn(con: Backend, lines: list[tuple[int, str, str]]) -> None:
+    """Lines that could not be taken apart: row, what was said, how they begin."""
+    import polars as pl
+
+    put(con, "torn", pl.DataFrame(lines, schema={"row": pl.Int64, "said": pl.String, "text": pl.String}, orient="row"))
+
+
+READERS: dict[str, Callable[[Backend, Path], Table]] = {".csv": _csv, ".parquet": _parquet}
 
 
 def _header(file: Path) -> dict[str, str]:
@@ -253,6 +291,8 @@ def _number_faults(table: Table, held: set[str]) -> list[tuple[str, str, Any]]:
     ):
         if name in held:
             checks.append((code, name, _stated(table, name) & _beyond(table, name, column, least, most)))
+    if not table.hs.type().is_string():
+        checks.append(("R06", "hs", table.hs.notnull()))  # a leading nought may be lost
     if "assay" in held:
         checks.append(("R13", "assay_of", _stated(table, "assay") & (table.t_assay_of == "")))
     if "proof_date" in held:
@@ -303,10 +343,11 @@ def _word_faults(table: Table) -> list[tuple[str, str, Any]]:
     """The words of a line by their shape, told beside its other faults; whether they are known is the kind's to say."""
     import ibis
 
+    numbered = not table.hs.type().is_string()  # refused as a number already
     return [
         ("R05", "importer", ~table.t_importer.re_search(r"^[A-Z]{3}$")),
         ("R05", "origin", ~table.t_origin.re_search(r"^[A-Z]{3}$")),
-        ("R06", "hs", ~table.t_hs.re_search(r"^[0-9. ]{6,14}$")),
+        ("R06", "hs", ibis.literal(False) if numbered else ~table.t_hs.re_search(r"^[0-9. ]{6,14}$")),
         ("R09", "currency", ~table.t_currency.re_search(r"^[A-Z]{3}$")),
         ("R10", "delivery", ~ibis.or_(*(table.t_delivery.upper() == term for term in DELIVERY))),
     ]
@@ -354,8 +395,11 @@ def _if_text(column: Any, text: Any) -> Any:
 
 def _day(table: Table, name: str) -> Any:
     column = table[name]
-    if column.type().is_date():
+    kind = column.type()
+    if kind.is_date():
         return column
+    if kind.is_timestamp() and kind.timezone is None:  # a day with a time of its own is no day, one at midnight is
+        return (column == column.cast("date").cast("timestamp")).ifelse(column.cast("date"), None)
     text = table[f"t_{name}"]
     return text.re_search(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$").ifelse(text, None).try_cast("date")
 
@@ -410,7 +454,8 @@ def _fraction(table: Table, name: str) -> Any:
     if _exact(kind, places):
         return _whole(table[name], 1, kind.scale) * 10 ** (places - kind.scale)
     text = table[f"t_{name}"]
-    fraction = text.re_search(r"^[0-9]([.][0-9]{1,9})?$").ifelse(text, None).try_cast("decimal(18,9)")
+    noughts = "0*" if kind.is_decimal() else ""
+    fraction = text.re_search(rf"^[0-9]([.][0-9]{{1,9}}{noughts})?$").ifelse(text, None).try_cast("decimal(18,9)")
     per_cent = (
         text.re_search(r"^[0-9]{1,3}([.][0-9]{1,7})?%$").ifelse(text.replace("%", ""), None).try_cast("decimal(18,7)")
     )

@@ -76,7 +76,7 @@ def _recognise_head(file: Path, begins: bytes, layout: str) -> None:
     missing = {each: list(_missing(each, names)) for each in layouts}
     if not all(missing.values()):
         return
-    nearest = min(missing, key=lambda each: (len(missing[each]), each))
+    nearest = min(missing, key=lambda each: (-_alike(each, names), len(missing[each]), each))
     strange = [name for name in names if name not in LAYOUTS[nearest].values()]
     problems = []
     for name in missing[nearest]:
@@ -85,6 +85,12 @@ def _recognise_head(file: Path, begins: bytes, layout: str) -> None:
         hint = close or f"{nearest} has it for: {_about(nearest, name)}"
         problems.append(Problem("entries-columns", f"no column is called {name!r}", place, "ENTRIES", hint))
     raise InputRefused(problems)
+
+
+def _alike(layout: str, names: list[str]) -> int:
+    """How many columns of a head are those of a layout, but for blanks and capitals."""
+    theirs = {name.casefold() for name in LAYOUTS[layout].values()}
+    return sum(name.strip().casefold() in theirs for name in names)
 
 
 def _missing(layout: str, names: list[str]) -> Iterator[str]:

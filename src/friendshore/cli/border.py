@@ -127,8 +127,8 @@ def assess(
             "only a file has a layout; --one takes the fields by their own names", param_hint="--layout"
         )
     with Progress() as progress:
-        _recognise(file, layout)
         if file is not None:
+            _needs_extra()
             _set_apart(file, out, refused)
         progress("reading schedules and agreement")
         beside = {"reference": reference, "states": state, "values": values, "quota_used": quota_used}
@@ -192,7 +192,7 @@ def explain(
     Exit status 3 without a total.
     """
     with Progress() as progress:
-        _recognise(file, layout)
+        _needs_extra()
         progress("reading schedules and agreement")
         beside = {"reference": reference, "states": state, "values": values, "quota_used": quota_used}
         rules = law_of(agreement, as_of, tariff, rates, **beside)
@@ -203,15 +203,6 @@ def explain(
         asks = signals and not notice and not isinstance(found, tuple)
         asked = _signals_of(file, line, rules, layout, reference) if asks else []
     return _one_line(found, line, notice=notice, as_json=as_json, signals=asked, page_to=page_to)
-
-
-def _recognise(file: Path | None, layout: str) -> None:
-    """Refuse what cannot be a file of entries before anything is read."""
-    if file is not None:
-        _needs_extra()
-        from friendshore.border.recognised import recognise
-
-        recognise(file, layout)
 
 
 def _set_apart(file: Path, out: Path, refused: Path) -> None:
