@@ -90,3 +90,12 @@ def test_a_refusal_without_a_problem_is_our_own_mistake() -> None:
 def test_nearest_word_ignores_case_and_hyphens(word: str, words: list[str], meant: str | None) -> None:
     assert nearest(word, words) == meant
     assert did_you_mean(word, words) == (f"did you mean {meant!r}?" if meant else "")
+
+
+def test_a_hint_is_broken_between_words_and_never_within_quotation_marks() -> None:
+    command = "friendshore run '/a folder/of many words and/" + "long/" * 20 + "my draft.yaml'"
+    said = str(
+        InputRefused.because("some-code", "it is not so", hint=f"it's done by {command}, don't doubt " + "it " * 40)
+    )
+    assert command.split(" ", 2)[2] in said
+    assert max(len(line) for line in said.splitlines() if "my draft" not in line) <= 120

@@ -11,6 +11,7 @@ Reading files with their line numbers is left to `marked`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ Severity = Literal["error", "warning"]
 
 LINE_MAX = 100  # a longer source line is cut around the caret
 HINT_MAX = 110  # a longer line of a hint is broken
+KEPT = "\x00"  # a blank at which a line is not broken
 CODE_COLUMN = 76  # the codes line up here where the messages are short enough
 
 
@@ -193,8 +195,10 @@ def _detail(problem: Problem) -> list[str]:
 
 
 def _broken(line: str) -> list[str]:
-    """A line of a hint in lines that fit a page; a name is never broken."""
-    return wrap(line, HINT_MAX, break_long_words=False, break_on_hyphens=False) or [""]
+    """A line of a hint in lines that fit a page; a name is never broken, nor what stands in quotation marks."""
+    whole = re.sub(r"(?<!\w)'[^']+'(?!\w)", lambda quoted: quoted.group().replace(" ", KEPT), line)
+    lines = wrap(whole, HINT_MAX, break_long_words=False, break_on_hyphens=False) or [""]
+    return [each.replace(KEPT, " ") for each in lines]
 
 
 def _cut(place: Place) -> tuple[str, int]:
