@@ -78,17 +78,19 @@ def checked_lines(con: Backend, file: Path, layout: str) -> Table:
 
     Leaves the views `typed`, as they were read, and `lines`, in which `mark_twice` marks those whose id came twice.
     """
-    checked = entries.checked(entries.open_file(con, file, layout))
+    import ibis
+
+    checked = entries.checked(entries.open_file(con, file, layout, counted=False))
     if file.suffix.lower() == ".parquet":
         typed = view(con, "typed", checked)
     else:  # a text is read once, and kept in its order, so that a row is known by its number
         kept = folder(con) / "typed.parquet"
-        write(con, con.compile(checked.drop("row")), kept)
+        write(con, con.compile(checked), kept)
         con.raw_sql(
             f"CREATE OR REPLACE VIEW typed AS SELECT * EXCLUDE (file_row_number), file_row_number + 1 AS row "  # noqa: S608
             f"FROM read_parquet('{kept}', file_row_number = true)"
         )
-        typed = named(con, "typed", checked.schema())
+        typed = named(con, "typed", ibis.schema({"row": "int64"} | dict(checked.schema().items())))
     checked = view(con, "placed", _renumbered(con, typed))
     view(con, "lines", checked)
     return checked

@@ -101,7 +101,7 @@ CONSTANTS: dict[str, Mapping[str, str]] = {
 }
 
 
-def open_file(con: Backend, file: Path, layout: str = "") -> Table:
+def open_file(con: Backend, file: Path, layout: str = "", *, counted: bool = True) -> Table:
     """The rows of a file as texts under our names, with `row`, their number in the file.
 
     Parameters
@@ -109,6 +109,7 @@ def open_file(con: Backend, file: Path, layout: str = "") -> Table:
     con : DuckDB, which reads them
     file : .csv, .parquet, .jsonl or .ndjson
     layout : one of `LAYOUTS`; found by the columns' names if empty
+    counted : whether the rows of a text are numbered as they are read, which takes one thread alone
 
     Raises
     ------
@@ -129,8 +130,11 @@ def open_file(con: Backend, file: Path, layout: str = "") -> Table:
         ) from None
     chosen = _layout(table.columns, layout, file.name)
     names, constants = LAYOUTS[chosen], CONSTANTS[chosen]
-    numbered = "file_row_number" in table.columns
-    columns: dict[str, Any] = {"row": (table.file_row_number if numbered else ibis.row_number()) + 1}
+    columns: dict[str, Any] = {}
+    if "file_row_number" in table.columns:
+        columns["row"] = table.file_row_number + 1
+    elif counted:
+        columns["row"] = ibis.row_number() + 1
     for name in NAMES:
         if names.get(name) in table.columns:
             column = table[names[name]]
@@ -209,7 +213,7 @@ def checked(table: Table) -> Table:
     once for each kind of line, where its terms are found. Fields that a file does not have are not declared.
     `faults` is empty where nothing is wrong, and costs nothing there. `odd` is `wrong` for lines whose shared words are short.
 
-    Columns: row, line_id, day, the fields of a kind, net_g, moisture_n, assay_n, price_c, freight_c, insurance_c,
+    Columns: row where there is one, line_id, day, the fields of a kind, net_g, moisture_n, assay_n, price_c, freight_c, insurance_c,
     proof_lapsed, odd, wrong, faults.
     """
     import ibis
@@ -243,9 +247,11 @@ def checked(table: Table) -> Table:
         late = (table.proof_day > table.day) | (table.proof_day + ibis.interval(days=365) < table.day)
         lapsed = (late & ~proof.isin(["", "none"])).fill_null(False)
         proof = lapsed.ifelse("none", proof)
-    plain = ("row", "day", "net_g", "price_c", "freight_c", "insurance_c", "assay_n", "odd", "wrong")
+    plain = ("day", "net_g", "price_c", "freight_c", "insurance_c", "assay_n", "odd", "wrong")
+    row = ("row",) if "row" in held else ()
     words = ("line_id", "importer", "origin", "good", "assay_of", "currency", "delivery", "related")
     return table.select(
+        *row,
         *plain,
         **{name: table[f"t_{name}"] for name in words},
         hs=_if_text(table.hs, table.t_hs),
