@@ -38,17 +38,6 @@ def plain_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def call(capsys):
-    def called(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(words))
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return called
-
-
 def document(text: str):
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")

@@ -35,17 +35,6 @@ figures:
 """
 
 
-@pytest.fixture
-def call(capsys):
-    def called(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(words))
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return called
-
-
 # -- names ----------------------------------------------------------------------------------------------------------------
 
 

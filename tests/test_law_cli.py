@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from friendshore import cli
 from friendshore.law.screen.obligations import GRADES
 
 CASE = """
@@ -18,17 +17,6 @@ measures:
 expects:
   - {obligation: gatt.1, grade: %s}
 """
-
-
-@pytest.fixture
-def call(capsys):
-    def called(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(words))
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return called
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import date
 import polars as pl
 import pytest
 
-from friendshore import cli
 from friendshore.agreement.document import Agreement
 from friendshore.effects import grounds
 from friendshore.report.account import Names
@@ -31,17 +30,6 @@ def world() -> World:
 def found(world: World) -> Sides:
     deals = [Agreement.load(name, world) for name in PAIR]
     return side_by_side(world, [Case(deal.id, deal, deal.run_date) for deal in deals])
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]):
-    def called(*words: str) -> tuple[object, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(list(words))
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return called
 
 
 def test_countries_groups_goods_and_instruments_add_to_the_same_total(found: Sides) -> None:

@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Any
 from friendshore.border import aside, brought, columns, entries
 from friendshore.border.aside import ASIDE, Aside
 from friendshore.border.brought import Brought
-from friendshore.border.engine import back, engine, hundredths, put, rows, shifted, write
+from friendshore.border.engine import back, engine, hundredths, named, put, rows, shifted, view, write
 from friendshore.border.entries import FAULT, PART
 from friendshore.border.line import Entry
 from friendshore.border.scaled import Rounding
-from friendshore.border.terms import KEYS, Kind, Law, Terms, cleaned
+from friendshore.border.terms import KEYS, Kind, Law, cleaned
 from friendshore.border.twice import came_twice
 from friendshore.errors import InputRefused, did_you_mean
 
 if TYPE_CHECKING:
     import polars as pl
     from ibis.backends.duckdb import Backend
+    from ibis.expr.types import Table
 
 Said = Callable[[str], None]
 
@@ -114,29 +115,20 @@ def assess_file(
         return _totals(con, came, out, refused, began)
 
 
-def _result(con: Backend, came: Brought, rounding: Rounding) -> None:
-    """The rule on sound lines as the view `result`, and the codes and words that its numbers stand for as tables."""
+def _result(con: Backend, came: Brought, rounding: Rounding) -> Table:
+    """The rule on sound lines as the view `result`, with the codes and words that its numbers stand for."""
     brought.number(con, came)
     needed = columns.shape(came.terms, moist=came.moist, lapsed=came.dated, most_g=came.most_g)
     lines = columns.joined(con.table("numbered"), con.table("terms"), needed, came.same)
-    result = columns.rule(lines, rounding, needed, columns.native(con))
-    con.raw_sql(f"CREATE OR REPLACE VIEW result AS {con.compile(result)}")
-    for name, table in _spelling(came.terms).items():
-        _listed(con, name, table)
+    result = view(con, "result", columns.rule(lines, rounding, needed, columns.native(con)))
+    reasons = _listed(con, "reasons", columns.reasons_table())
+    warnings = _listed(con, "warnings", columns.warnings_table(came.terms))
+    return columns.spelled(result, reasons, warnings, _listed(con, "texts", columns.texts_table(came.terms)))
 
 
-def _spelling(terms: list[Terms]) -> dict[str, pl.DataFrame]:
-    """What the numbers in a result stand for, as `columns.spelled` takes it."""
-    return {
-        "reasons": columns.reasons_table(),
-        "warnings": columns.warnings_table(terms),
-        "texts": columns.texts_table(terms),
-    }
-
-
-def _listed(con: Backend, name: str, table: pl.DataFrame) -> None:
+def _listed(con: Backend, name: str, table: pl.DataFrame) -> Table:
     """A table whose texts are kept as places in a list: joined to millions of lines they cost next to nothing."""
-    put(con, f"{name}_listed", table)
+    held = put(con, f"{name}_listed", table)
     if "kind" in table.columns:
         con.raw_sql(f"CREATE TABLE {name}_plain AS {brought.by_number(f'{name}_listed')}")
     else:
@@ -149,6 +141,7 @@ def _listed(con: Backend, name: str, table: pl.DataFrame) -> None:
         con.raw_sql(f"CREATE TYPE {name}_{column} AS ENUM (SELECT DISTINCT {column} FROM {name}_plain ORDER BY 1)")  # noqa: S608
         chosen.append(f"{column}::{name}_{column} AS {column}")
     con.raw_sql(f"CREATE TABLE {name} AS SELECT {', '.join(chosen)} FROM {name}_plain")  # noqa: S608
+    return named(con, name, held.schema())
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +218,7 @@ def _write_assessed(con: Backend, came: Brought, assessed: str, out: Path) -> No
 
 def _assessed(con: Backend, came: Brought, rounding: Rounding) -> str:
     """The rule on sound lines, as the query of what is written, but for its WHERE: amounts as decimals with cents, contained mass in tonnes, in the order of `WRITTEN`."""
-    import ibis
-
-    _result(con, came, rounding)
-    tables = {
-        name: ibis.table(
-            {column: "int64" if column in ("number", "kind") else "string" for column in table.columns},
-            name=name,
-        )
-        for name, table in _spelling(came.terms).items()
-    }
-    result = columns.spelled(con.table("result"), tables["reasons"], tables["warnings"], tables["texts"])
+    result = _result(con, came, rounding)
     texts_ = (
         "row",
         "line_id",

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
     from ibis.expr.types import Table
 
-HASHES = 1_000_000  # how many are fetched at a time
 SORTED_MOST = 200_000  # lines that are put in their order
 KINDS_MAX = 2_000_000  # combinations of importer, origin, line, good and the like in one file
 

@@ -18,6 +18,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from friendshore.border.declared_price import POINT, WITHIN
+from friendshore.border.engine import view
 from friendshore.border.reasons import REASONS
 from friendshore.border.scaled import (
     CENTS_MAX,
@@ -201,7 +202,12 @@ def shared(terms: pl.DataFrame) -> dict[str, int | bool | None]:
 def native(con: Any) -> Engine:
     """DuckDB: a column of an inner query is computed once, and whole numbers are divided as such."""
     keep = _kept(con, "create_table", temp=True)
-    return Engine(_viewed(con), lambda table: table, lambda table, flag: keep(table.filter(flag)), divided_whole)
+    return Engine(
+        lambda table: view(con, f"stage_{next(_NUMBERS)}", table, own=True),
+        lambda table: table,
+        lambda table, flag: keep(table.filter(flag)),
+        divided_whole,
+    )
 
 
 def views(con: Any) -> Engine:
@@ -223,22 +229,6 @@ def tables(con: Any) -> Engine:
     """A temporary table for each piece: for engines that open inner queries and repeat them (PostgreSQL)."""
     keep = _kept(con, "create_table", temp=True)
     return Engine(keep, keep, lambda table, flag: keep(table.filter(flag)), guessed)
-
-
-def _viewed(con: Any) -> Callable[[Table], Table]:
-    """A view whose columns are known already, so that the engine is not asked for them."""
-
-    def keep(table: Table) -> Table:
-        from ibis.expr import operations
-
-        name = f"stage_{next(_NUMBERS)}"
-        con.raw_sql(f"CREATE TEMP VIEW {name} AS {con.compile(table)}")
-        held: Table = operations.DatabaseTable(
-            name=name, schema=table.schema(), source=con, namespace=operations.Namespace()
-        ).to_expr()
-        return held
-
-    return keep
 
 
 _NUMBERS = count(1)  # so that a rule that runs again does not take away the stages of another

@@ -52,9 +52,9 @@ def named(con: Backend, name: str, schema: Schema) -> Table:
     return held
 
 
-def view(con: Backend, name: str, table: Table) -> Table:
-    """A query under a name, run whenever it is asked for."""
-    con.raw_sql(f"CREATE OR REPLACE VIEW {name} AS {con.compile(table)}")
+def view(con: Backend, name: str, table: Table, *, own: bool = False) -> Table:
+    """A query under a name, run whenever it is asked for; seen by this connection alone if it is its `own`."""
+    con.raw_sql(f"CREATE OR REPLACE {'TEMP ' if own else ''}VIEW {name} AS {con.compile(table)}")
     return named(con, name, table.schema())
 
 
