@@ -11,7 +11,7 @@ from friendshore.border import columns, entries
 from friendshore.border.brought import rejects
 from friendshore.border.engine import hundredths, put
 from friendshore.border.entries import FAULT, PART
-from friendshore.border.reasons import REASONS
+from friendshore.border.reasons import LACKING, REASONS
 from friendshore.border.terms import FORMULA, OTHER
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ FIELD = {
     "R19": "price", "N01": "importer", "N02": "hs", "N03": "hs", "N04": "good", "N05": "assay", "N06": "freight",
     "N07": "insurance", "N08": "currency", "N09": "assay_of", "N10": "delivery", "N11": "good", "N12": "price", "N13": "hs",
     "N14": "good", "N15": "origin", "N16": "proof", "N17": "related", "N18": "date",
-}  # fmt: skip
-# What is said of facts that a line itself lacks, as `line` says it.
-LACKING = {
-    "R19": "above 90 thousand million USD", "N05": "no assay", "N06": "the price is ", "N07": "the price is ",
-    "N10": "delivered duty paid", "N12": "the value that is left is not above nought",
 }  # fmt: skip
 FEW_PART, FEW_LEAST = 200, 1_000  # one line in so many, and so many more, are few
 REFUSED = ("row", "line_id", "code", "field", "value", "problem", "about", "fix", "who", "price", "currency")

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 
 from friendshore.border.declared_price import POINT, close
-from friendshore.border.reasons import REASONS, Reason
+from friendshore.border.reasons import LACKING, REASONS, Reason
 from friendshore.border.scaled import CENTS_MAX, NANO, Rounding
 from friendshore.border.terms import (
     CONTAINED,
@@ -185,14 +185,14 @@ class _Line:
         if terms.refusal:
             return self._refused(terms.refusal, terms.about)
         if entry.delivery == "DDP":
-            return self._refused("N10", "delivered duty paid")
+            return self._refused("N10", LACKING["N10"])
         needs_cif = not terms.at_fob or terms.reference is not None or terms.least is not None
         if missing := self._missing_charges(needs_cif):
-            return self._refused(missing, f"the price is {entry.delivery}")
+            return self._refused(missing, LACKING[missing] + entry.delivery)
         fob, cif = self._values()
         customs = fob if terms.at_fob else cif
         if customs is None or customs <= 0 or (needs_cif and (cif is None or cif <= 0)):
-            return self._refused("N12", "the value that is left is not above nought")
+            return self._refused("N12", LACKING["N12"])
         customs_c = self._usd(customs, "customs value", "fob" if terms.at_fob else "cif")
         cif_c = self._usd(cif, "landed value", "cif") if needs_cif and cif is not None and terms.at_fob else customs_c
         if not needs_cif:
@@ -201,7 +201,7 @@ class _Line:
         if terms.needs_content and contained_g is None:
             return self._with_range(self._refused("N05", self._no_assay()), customs_c, cif_c)
         if customs_c > CENTS_MAX or cif_c > CENTS_MAX:
-            return self._refused("R19", "above 90 thousand million USD")
+            return self._refused("R19", LACKING["R19"])
         return self._charged(customs_c, cif_c, contained_g)
 
     def _charged(self, customs_c: int, cif_c: int, stated_g: int | None) -> Assessed:
@@ -211,7 +211,7 @@ class _Line:
         each = [self._owed(way, customs_c, compared_c, contained_g, between) for way in ways if way.open]
         owed = next(one for one in each if one.way is _taken(ways))
         if owed.at_reference_c > CENTS_MAX or compared_c > CENTS_MAX:
-            return self._refused("R19", "above 90 thousand million USD at the reference price")
+            return self._refused("R19", f"{LACKING['R19']} at the reference price")
         codes = [owed.way.code, *(code for name, code, _ in LAYERS if owed.extras[name]), owed.levy_code, *tests]
         amounts = {
             "customs_c": customs_c, "cif_c": cif_c, "contained_g": contained_g, "duty_c": owed.way.amount_c,
@@ -330,10 +330,10 @@ class _Line:
         terms = self.terms
         if terms.good:
             known = sorted(name for name, good in self.law.substances if good == terms.good)
-            return f"no assay of {terms.good}" + (f", by its content of {' or '.join(known)}" if known else "")
+            return f"{LACKING['N05']} of {terms.good}" + (f", by its content of {' or '.join(known)}" if known else "")
         measured = (terms.mfn, terms.treaty, terms.suspended)
         charge = next((each for each in measured if each is not None and each.on == CONTAINED), terms.mfn)
-        return f"no assay; the duty is {charge.text}"
+        return f"{LACKING['N05']}; the duty is {charge.text}"
 
     # -- duties ----------------------------------------------------------------------------------------------------
 

@@ -106,3 +106,9 @@ _ALL = (
 )  # fmt: skip
 
 REASONS: dict[str, Reason] = {each.code: each for each in _ALL}
+
+# What is said of a fact that a line itself lacks; after N06 and N07 comes the term of delivery.
+LACKING = {
+    "R19": "above 90 thousand million USD", "N05": "no assay", "N06": "the price is ", "N07": "the price is ",
+    "N10": "delivered duty paid", "N12": "the value that is left is not above nought",
+}  # fmt: skip
